@@ -1,0 +1,1 @@
+"""Alerts, anomalies, costs and regressions over stored telemetry."""

@@ -1,0 +1,1 @@
+"""Configuration: a frozen model, its loader and saver, and hot reload."""

@@ -1,0 +1,65 @@
+"""Every exception that alexobs raises on purpose.
+
+::
+
+    AlexobsError
+    ├── ConfigError            a configuration that cannot be used; carries every problem found
+    ├── InstrumentationError   something that cannot be instrumented, and why
+    ├── MetricNameError        two instruments whose names clash after normalisation
+    ├── MissingExtraError      an optional dependency is absent; carries the install command
+    ├── PriceError             a price file that cannot be used
+    ├── RedactionRuleError     a redaction rule that does not compile
+    ├── ServerError            the local server cannot start or go on
+    └── SpoolError             the write-ahead spool cannot be read or written
+
+Nothing here reaches an instrumented application at run time: these are raised while the user
+configures, instruments or runs a command, never by a span, a metric or a log line.
+"""
+
+from __future__ import annotations
+
+
+class AlexobsError(Exception):
+    """Base of all errors that alexobs raises on purpose."""
+
+
+class ConfigError(AlexobsError):
+    """A configuration that cannot be used; the message lists every problem found."""
+
+
+class InstrumentationError(AlexobsError):
+    """An object or a package that cannot be instrumented."""
+
+
+class MetricNameError(AlexobsError):
+    """Two instruments whose names would be one series after normalisation."""
+
+
+class MissingExtraError(AlexobsError, ImportError):
+    """An optional dependency is absent.
+
+    Args:
+        feature: what the user asked for, as they would name it.
+        extra: the extra of this distribution that brings it.
+    """
+
+    def __init__(self, feature: str, extra: str) -> None:
+        self.feature = feature
+        self.extra = extra
+        super().__init__(f"{feature} needs an extra: pip install 'alexobs[{extra}]'")
+
+
+class PriceError(AlexobsError):
+    """A price file that cannot be used."""
+
+
+class RedactionRuleError(AlexobsError):
+    """A redaction rule that does not compile."""
+
+
+class ServerError(AlexobsError):
+    """The local server cannot start or go on."""
+
+
+class SpoolError(AlexobsError):
+    """The write-ahead spool cannot be read or written."""

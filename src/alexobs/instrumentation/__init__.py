@@ -1,0 +1,1 @@
+"""Wraps what agents use: LLM clients, tools, whole packages."""

@@ -1,0 +1,1 @@
+"""Fixtures and servers for testing instrumented agents."""
