@@ -7,6 +7,8 @@ instrumentation, our executors) carries them too; there is no second variable to
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
@@ -14,13 +16,33 @@ from opentelemetry.context import Context
 from opentelemetry.trace.propagation import _SPAN_KEY as SPAN_KEY
 
 if TYPE_CHECKING:
+    from contextvars import Token
+
     from opentelemetry.trace import Span
 
-__all__ = ["RUN_KEY", "SPAN_KEY", "Context", "RunContext", "current_run", "current_span"]
+__all__ = [
+    "RUN_KEY",
+    "SPAN_KEY",
+    "Context",
+    "RunContext",
+    "attach",
+    "attach_span",
+    "current_context",
+    "current_run",
+    "current_span",
+    "detach",
+    "run_of",
+]
 
 RUN_KEY = "alexobs-run"
 
 _runtime: Any = otel_context._RUNTIME_CONTEXT  # noqa: SLF001 - 0.3 µs less per look-up
+
+current_context: Callable[[], Context] = _runtime.get_current
+"""Return OpenTelemetry's current context."""
+
+attach: Callable[[Context], Token[Context]] = _runtime.attach
+"""Make a context current; give the token to `detach`."""
 
 
 class RunContext:
@@ -69,3 +91,27 @@ def current_run() -> RunContext | None:
 def current_span() -> Span | None:
     """Return the span that is current in OpenTelemetry's context, whoever made it."""
     return _runtime.get_current().get(SPAN_KEY)  # type: ignore[no-any-return]
+
+
+def run_of(context: Context) -> RunContext | None:
+    """Return the run in `context`, or None outside a session."""
+    return context.get(RUN_KEY)  # type: ignore[return-value]
+
+
+def attach_span(span: Span, run: RunContext | None = None) -> Token[Context]:
+    """Make `span` (and `run`, when given) current; give the token to `detach`."""
+    values = current_context().copy()
+    values[SPAN_KEY] = span
+    if run is not None:
+        values[RUN_KEY] = run
+    return attach(Context(values))
+
+
+def detach(token: Token[Context]) -> None:
+    """Restore the context from before `attach`.
+
+    Does nothing in another execution context than the one that attached: there the context never
+    changed. This is how an async generator ends that is closed by another task, or collected.
+    """
+    with contextlib.suppress(ValueError, RuntimeError):
+        _runtime.detach(token)
