@@ -8,7 +8,6 @@ instrumentation, our executors) carries them too; there is no second variable to
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
@@ -16,6 +15,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace.propagation import _SPAN_KEY as SPAN_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextvars import Token
 
     from opentelemetry.trace import Span

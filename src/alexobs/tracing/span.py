@@ -1,0 +1,418 @@
+"""One span: what it costs to record is a few assignments (decision record 0002)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from opentelemetry import trace as otel
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+
+from alexobs import semconv
+from alexobs.context import detach
+from alexobs.records import Scope, SpanEvent, SpanLink
+from alexobs.tracing.failure import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextvars import Token
+    from types import TracebackType
+
+    from alexobs.context import Context, RunContext
+    from alexobs.records import Call
+    from alexobs.tracing.runtime import Runtime
+
+_SCALARS = frozenset((str, int, float, bool))
+_UNSET, _OK, _ERROR = 0, 1, 2
+MAX_DEPTH = 32  # of nested lists and dicts; what is deeper is named, not kept
+TOO_DEEP = "[too deep]"
+
+
+class Span(otel.Span):
+    """An OpenTelemetry span, mutable until it ends.
+
+    It offers what the SDK's ``ReadableSpan`` offers, so that a user's own ``SpanProcessor`` works
+    with it. Attribute values are kept as given and made plain by the worker.
+
+    Attributes:
+        call: what instrumentation knows of the LLM or tool call that this span stands for.
+        run: the session run that it belongs to.
+        recording: False when nothing but its timing matters (it was not sampled).
+    """
+
+    __slots__ = (
+        "_attributes",
+        "_context",
+        "_end_ns",
+        "_events",
+        "_kind",
+        "_links",
+        "_name",
+        "_runtime",
+        "_start_ns",
+        "_token",
+        "call",
+        "dropped_attributes",
+        "dropped_events",
+        "dropped_links",
+        "failure",
+        "flags",
+        "local_root",
+        "parent_span_id",
+        "recording",
+        "run",
+        "sampled",
+        "scope",
+        "span_id",
+        "status_code",
+        "status_message",
+        "trace_id",
+        "trace_state",
+    )
+
+    def __init__(  # noqa: PLR0917 - keywords cost 0.2 µs a span
+        self,
+        runtime: Runtime,
+        scope: Scope,
+        name: str,
+        kind: SpanKind,
+        trace_id: int,
+        span_id: int,
+        parent_span_id: int,
+        local_root: bool,
+        trace_state: TraceState | None,
+        run: RunContext | None,
+        sampled: bool,
+        recording: bool,
+        flags: int,
+        attributes: dict[str, Any],
+        start_ns: int,
+    ) -> None:
+        self._runtime = runtime
+        self.scope = scope
+        self._name = name
+        self._kind = kind
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.parent_span_id = parent_span_id
+        self.local_root = local_root
+        self.trace_state = trace_state
+        self.run = run
+        self.sampled = sampled
+        self.recording = recording
+        self.flags = flags
+        self._attributes = attributes
+        self._start_ns = start_ns
+        self._end_ns = 0
+        self._events: list[SpanEvent] | None = None
+        self._links: list[SpanLink] | None = None
+        self._token: Token[Context] | None = None
+        self.call: Call | None = None
+        self.failure: Failure | None = None
+        self.status_code = _UNSET
+        self.status_message = ""
+        self.dropped_attributes = 0
+        self.dropped_events = 0
+        self.dropped_links = 0
+
+    # -- OpenTelemetry's Span ----------------------------------------------------------------
+
+    def get_span_context(self) -> SpanContext:
+        """Return the ids and flags that travel to other processes."""
+        return self._context_of(self.span_id, is_remote=False)
+
+    def is_recording(self) -> bool:
+        """Tell whether attributes and events are still taken."""
+        return self.recording and not self._end_ns
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Set one attribute; the last value for a key counts."""
+        if self._end_ns or not self.recording:
+            return
+        attributes = self._attributes
+        try:
+            if len(attributes) >= self._runtime.max_attributes and key not in attributes:
+                self.dropped_attributes += 1
+                return
+            attributes[key] = value if value.__class__ in _SCALARS else snapshot(value)
+        except Exception as fault:
+            self._runtime.fault("set_attribute", fault)
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Set several attributes."""
+        for key, value in attributes.items():
+            self.set_attribute(key, value)
+
+    def add_event(
+        self,
+        name: str,
+        attributes: Mapping[str, Any] | None = None,
+        timestamp: int | None = None,
+    ) -> None:
+        """Record that something happened at a moment (``timestamp``: Unix ns, default now)."""
+        if self._end_ns or not self.recording:
+            return
+        events = self._events
+        if events is None:
+            events = self._events = []
+        if len(events) >= self._runtime.max_events:
+            self.dropped_events += 1
+            return
+        copied, dropped = limited(attributes, self._runtime.max_attributes)
+        events.append(SpanEvent(name, timestamp or self._runtime.now_ns(), copied, dropped))
+
+    def _add_failure(
+        self, failure: Failure, attributes: Mapping[str, Any] | None, timestamp: int | None
+    ) -> None:
+        self.add_event(
+            semconv.EXCEPTION_EVENT,
+            {
+                semconv.EXCEPTION_TYPE: failure.type_name,
+                semconv.EXCEPTION_MESSAGE: failure.message,
+                semconv.EXCEPTION_STACKTRACE: failure,
+                **(attributes or {}),
+            },
+            timestamp,
+        )
+
+    def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
+        """Link another span to this one."""
+        if self._end_ns or not self.recording:
+            return
+        links = self._links
+        if links is None:
+            links = self._links = []
+        if len(links) >= self._runtime.max_links:
+            self.dropped_links += 1
+            return
+        copied, _ = limited(attributes, self._runtime.max_attributes)
+        links.append(link_to(context, copied))
+
+    def update_name(self, name: str) -> None:
+        """Give the span another name."""
+        if not self._end_ns:
+            self._name = name
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        """Set the status by the specification's rules: OK is final, UNSET changes nothing."""
+        if isinstance(status, Status):
+            code, message = status.status_code.value, status.description
+        else:
+            code, message = status.value, description
+        if self._end_ns or self.status_code == _OK or code == _UNSET:
+            return
+        self.status_code = code
+        self.status_message = (message or "") if code == _ERROR else ""
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Mapping[str, Any] | None = None,
+        timestamp: int | None = None,
+        escaped: bool = False,
+    ) -> None:
+        """Record an exception as an event; the status stays as it is."""
+        if self._end_ns or not self.recording:
+            return
+        escape = {semconv.EXCEPTION_ESCAPED: "True"} if escaped else {}
+        self._add_failure(Failure(exception), {**(attributes or {}), **escape}, timestamp)
+
+    def end(self, end_time: int | None = None) -> None:
+        """End the span (``end_time``: Unix ns, default now). Later calls do nothing."""
+        if self._end_ns:
+            return
+        runtime = self._runtime
+        now = end_time if end_time is not None else runtime.now_ns()
+        # A wall clock that was set back must not make a negative duration.
+        self._end_ns = max(now, self._start_ns)
+        if self.recording or self.call is not None:
+            runtime.finish(self)
+        elif runtime.enabled:
+            runtime.count_unsampled()
+
+    # -- ours ----------------------------------------------------------------------------------
+
+    def fail(self, error: BaseException) -> None:
+        """Record that `error` ended the work: event, status and ``error.type``.
+
+        A cancellation is not an error: it is kept as ``alex.status = cancelled``, without event.
+        """
+        if self._end_ns or self.failure is not None:
+            return
+        failure = self.failure = Failure(error)
+        if failure.cancelled:
+            return
+        self._add_failure(failure, None, None)
+        self.set_attribute(semconv.ERROR_TYPE, failure.type_name)
+        self.set_status(StatusCode.ERROR, failure.message)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        token = self._token
+        if token is not None:
+            self._token = None
+            detach(token)
+        if exc_val is not None:
+            self.fail(exc_val)
+        self.end()
+
+    # -- what the SDK's ReadableSpan offers ----------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The span's name."""
+        return self._name
+
+    @property
+    def context(self) -> SpanContext:
+        """The same as `get_span_context()`."""
+        return self.get_span_context()
+
+    @property
+    def parent(self) -> SpanContext | None:
+        """The parent's context, or None for a root."""
+        if not self.parent_span_id:
+            return None
+        return self._context_of(self.parent_span_id, is_remote=self.local_root)
+
+    @property
+    def kind(self) -> SpanKind:
+        """OpenTelemetry's span kind."""
+        return self._kind
+
+    @property
+    def start_time(self) -> int:
+        """Unix nanoseconds."""
+        return self._start_ns
+
+    @property
+    def end_time(self) -> int | None:
+        """Unix nanoseconds, or None while the span runs."""
+        return self._end_ns or None
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """All attributes, those of the run and of the call included, not yet redacted."""
+        return self._runtime.describe(self)
+
+    @property
+    def own_attributes(self) -> dict[str, Any]:
+        """The attributes that were set on the span itself."""
+        return self._attributes
+
+    @property
+    def events(self) -> Sequence[Any]:
+        """Events with ``name``, ``timestamp`` and ``attributes``."""
+        return [ReadableEvent(event) for event in self._events or ()]
+
+    @property
+    def own_events(self) -> Sequence[SpanEvent]:
+        """The events as they were recorded."""
+        return self._events or ()
+
+    @property
+    def links(self) -> Sequence[otel.Link]:
+        """OpenTelemetry links."""
+        return [
+            otel.Link(
+                SpanContext(
+                    link.trace_id, link.span_id, is_remote=True, trace_flags=TraceFlags(link.flags)
+                ),
+                link.attributes,
+            )
+            for link in self._links or ()
+        ]
+
+    @property
+    def own_links(self) -> Sequence[SpanLink]:
+        """The links as they were recorded."""
+        return self._links or ()
+
+    @property
+    def status(self) -> Status:
+        """OpenTelemetry's status."""
+        return Status(StatusCode(self.status_code), self.status_message or None)
+
+    @property
+    def resource(self) -> Any:
+        """The process's resource: an object with ``attributes``."""
+        return self._runtime.resource
+
+    @property
+    def instrumentation_scope(self) -> Scope:
+        """Who made the span: an object with ``name``, ``version`` and ``schema_url``."""
+        return self.scope
+
+    @property
+    def ended(self) -> bool:
+        """Whether `end` was called."""
+        return bool(self._end_ns)
+
+    def _context_of(self, span_id: int, *, is_remote: bool) -> SpanContext:
+        return SpanContext(
+            self.trace_id,
+            span_id,
+            is_remote=is_remote,
+            trace_flags=TraceFlags(self.flags),
+            trace_state=self.trace_state,
+        )
+
+
+class ReadableEvent:
+    """An event as the SDK's ``ReadableSpan`` shows it."""
+
+    __slots__ = ("attributes", "name", "timestamp")
+
+    def __init__(self, event: SpanEvent) -> None:
+        self.name = event.name
+        self.timestamp = event.time_ns
+        self.attributes = {
+            key: value.stacktrace() if isinstance(value, Failure) else value
+            for key, value in event.attributes.items()
+        }
+
+
+def snapshot(value: Any, depth: int = 0) -> Any:
+    """Return `value` so that a later change of the caller's list or dict does not show."""
+    if depth > MAX_DEPTH:
+        return TOO_DEEP
+    if isinstance(value, (list, tuple)):
+        return [i if i.__class__ in _SCALARS else snapshot(i, depth + 1) for i in value]
+    if isinstance(value, dict):
+        return {
+            k: v if v.__class__ in _SCALARS else snapshot(v, depth + 1) for k, v in value.items()
+        }
+    return value
+
+
+def limited(attributes: Mapping[str, Any] | None, limit: int) -> tuple[dict[str, Any], int]:
+    """Return a copy with at most `limit` attributes, and how many were left out."""
+    if not attributes:
+        return {}, 0
+    try:
+        copied = {
+            key: value if value.__class__ in _SCALARS else snapshot(value)
+            for key, value in attributes.items()
+        }
+    except Exception:
+        return {}, 1
+    if len(copied) <= limit:
+        return copied, 0
+    return dict(list(copied.items())[:limit]), len(copied) - limit
+
+
+def link_to(context: SpanContext, attributes: dict[str, Any]) -> SpanLink:
+    """Return a link to the span of `context`."""
+    return SpanLink(
+        context.trace_id,
+        context.span_id,
+        context.trace_state.to_header(),
+        attributes,
+        int(context.trace_flags),
+    )

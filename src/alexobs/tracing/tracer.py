@@ -1,0 +1,264 @@
+"""Tracers: they decide a span's place in its trace and whether it is recorded."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from opentelemetry import trace as otel
+from opentelemetry.trace import SpanContext, SpanKind
+
+from alexobs.context import RUN_KEY, SPAN_KEY, attach, current_context, detach
+from alexobs.context import Context as OtelContext
+from alexobs.records import Scope
+from alexobs.tracing.span import _SCALARS, Span, limited, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextvars import Token
+
+    from opentelemetry.context import Context
+
+    from alexobs.context import RunContext
+    from alexobs.tracing.runtime import Runtime
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
+_INTERNAL = SpanKind.INTERNAL
+
+
+class Tracer(otel.Tracer):
+    """Starts spans; get one from `TracerProvider.get_tracer`."""
+
+    __slots__ = ("_provider", "_scope")
+
+    def __init__(self, provider: TracerProvider, scope: Scope) -> None:
+        self._provider = provider
+        self._scope = scope
+
+    def start_span(  # noqa: PLR0917 - OpenTelemetry's signature
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind = _INTERNAL,
+        attributes: Mapping[str, Any] | None = None,
+        links: Sequence[otel.Link] | None = None,
+        start_time: int | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+        *,
+        run: RunContext | None = None,
+    ) -> Span:
+        """Return a started span that is not current.
+
+        Args:
+            name: the operation.
+            context: where to look for the parent; default: the current context.
+            kind: OpenTelemetry's span kind.
+            attributes: initial attributes.
+            links: other spans this one has to do with.
+            start_time: Unix nanoseconds; default: now.
+            record_exception: as in OpenTelemetry; an exception that leaves the span is recorded.
+            set_status_on_exception: as in OpenTelemetry.
+            run: the session run; default: the context's.
+        """
+        runtime = self._provider.runtime
+        found = current_context() if context is None else context
+        parent = found.get(SPAN_KEY)
+        if run is None:
+            run = found.get(RUN_KEY)  # type: ignore[assignment]
+        if parent.__class__ is Span:
+            trace_id = parent.trace_id
+            parent_span_id = parent.span_id
+            sampled = parent.sampled
+            flags = parent.flags
+            trace_state = parent.trace_state
+            local_root = not trace_id
+        else:
+            trace_id, parent_span_id, sampled, flags, trace_state = _place(runtime, parent)  # type: ignore[arg-type]
+            local_root = True
+        span_id = runtime.new_span_id()
+        if not runtime.enabled:
+            sampled, span_id = False, parent_span_id
+        recording = sampled or (runtime.deferred and runtime.enabled)
+        span = Span(
+            runtime,
+            self._scope,
+            name,
+            kind,
+            trace_id,
+            span_id,
+            parent_span_id,
+            local_root,
+            trace_state,
+            run,
+            sampled,
+            recording,
+            flags,
+            {} if attributes is None or not recording else _copied(runtime, attributes),
+            start_time if start_time is not None else runtime.now_ns(),
+        )
+        if links and recording:
+            for link in links:
+                span.add_link(link.context, link.attributes)
+        if runtime.processors and sampled:
+            runtime.started(span, found)
+        return span
+
+    def start_as_current_span(  # type: ignore[override]  # noqa: PLR0917
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind = _INTERNAL,
+        attributes: Mapping[str, Any] | None = None,
+        links: Sequence[otel.Link] | None = None,
+        start_time: int | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+        end_on_exit: bool = True,
+    ) -> SpanScope:
+        """Return a context manager, also a decorator, that starts a span and makes it current."""
+        return SpanScope(
+            self,
+            name,
+            context,
+            kind,
+            attributes,
+            links,
+            start_time,
+            record_exception,
+            set_status_on_exception,
+            end_on_exit,
+        )
+
+
+class SpanScope:
+    """A span for the length of a ``with`` block, or of each call of a decorated function."""
+
+    __slots__ = ("_arguments", "_span", "_token", "_tracer")
+
+    def __init__(self, tracer: Tracer, *arguments: Any) -> None:
+        self._tracer = tracer
+        self._arguments = arguments
+
+    def __enter__(self) -> Span:
+        name, context, kind, attributes, links, start_time, _, _, _ = self._arguments
+        span = self._tracer.start_span(name, context, kind, attributes, links, start_time)
+        values = (current_context() if context is None else context).copy()
+        values[SPAN_KEY] = span
+        self._span = span
+        self._token: Token[Context] = attach(OtelContext(values))
+        return span
+
+    def __exit__(self, exc_type: object, error: BaseException | None, traceback: object) -> None:
+        detach(self._token)
+        span = self._span
+        if error is not None:
+            self._record(span, error)
+        if self._arguments[8]:
+            span.end()
+
+    async def __aenter__(self) -> Span:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, exc_type: object, error: BaseException | None, traceback: object
+    ) -> None:
+        self.__exit__(exc_type, error, traceback)
+
+    def __call__(self, function: _F) -> _F:
+        """Decorate a function: sync, async, generator or async generator."""
+        return _decorated(function, lambda: SpanScope(self._tracer, *self._arguments))
+
+    def _record(self, span: Span, error: BaseException) -> None:
+        _, _, _, _, _, _, record_exception, set_status, _ = self._arguments
+        if record_exception and set_status:
+            span.fail(error)
+        elif record_exception:
+            span.record_exception(error)
+        elif set_status:
+            span.set_status(otel.StatusCode.ERROR, str(error))
+
+
+class TracerProvider(otel.TracerProvider):
+    """OpenTelemetry's way in: gives tracers that share one `Runtime`.
+
+    Attributes:
+        runtime: swapped as a whole when the configuration changes; spans that run keep theirs.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def get_tracer(
+        self,
+        instrumenting_module_name: str,
+        instrumenting_library_version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> Tracer:
+        """Return a tracer whose spans carry this instrumentation scope."""
+        return Tracer(
+            self,
+            Scope(
+                instrumenting_module_name or "",
+                instrumenting_library_version or "",
+                schema_url or "",
+            ),
+        )
+
+
+def _place(
+    runtime: Runtime, parent: otel.Span | None
+) -> tuple[int, int, bool, int, otel.TraceState | None]:
+    """Return trace id, parent span id, sampling decision, flags and state below `parent`."""
+    if parent is not None:
+        context: SpanContext = parent.get_span_context()
+        if context is not None and context.trace_id and context.span_id:
+            flags = int(context.trace_flags)
+            return context.trace_id, context.span_id, bool(flags & 1), flags, context.trace_state
+    if not runtime.enabled:
+        return 0, 0, False, 0, None
+    trace_id = runtime.new_trace_id()
+    sampled = (trace_id & 0xFFFFFFFFFFFFFFFF) < runtime.bound
+    return trace_id, 0, sampled, 1 if sampled or runtime.deferred else 0, None
+
+
+def _copied(runtime: Runtime, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        copied = dict(attributes)
+        for key, value in copied.items():
+            if value.__class__ not in _SCALARS:
+                copied[key] = snapshot(value)
+    except Exception as fault:
+        runtime.fault("start_span", fault)
+        return {}
+    if len(copied) > runtime.max_attributes:
+        return limited(copied, runtime.max_attributes)[0]
+    return copied
+
+
+def _decorated(function: _F, scope: Callable[[], SpanScope]) -> _F:
+    wrapper: Any
+    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        raise TypeError(
+            f"{function.__qualname__} is a generator: a span cannot be current across its yields; "
+            "use obs.tool, or open the span inside"
+        )
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with scope():
+                return await function(*args, **kwargs)
+    else:
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with scope():
+                return function(*args, **kwargs)
+
+    return wrapper  # type: ignore[no-any-return]
+
+
+__all__ = ["SpanContext", "SpanScope", "Tracer", "TracerProvider"]
