@@ -281,11 +281,11 @@ class ScriptedProvider:
         model = reply.model or request.model
         exchange = Exchange(request.number, asked, model, reply, usage)
         headers = {"x-request-id": f"req_{request.number:04d}", **reply.headers}
-        if request.stream and isinstance(route.wire, StreamingWire):
-            return _stream(route.wire, exchange, headers)
         body = route.wire.body(exchange)
         if route.api == "openai.responses":
             self._stored[body["id"]] = body
+        if request.stream and isinstance(route.wire, StreamingWire):
+            return _stream(route.wire, exchange, headers)
         return Response(
             body=json.dumps(body, ensure_ascii=False).encode(),
             headers={"Content-Type": "application/json", **headers},

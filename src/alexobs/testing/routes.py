@@ -6,7 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from alexobs.testing.wires.anthropic import AnthropicMessages
+from alexobs.testing.wires.google import GoogleEmbeddings, GoogleGenerate
 from alexobs.testing.wires.openai_chat import OpenAIChat, OpenAIEmbeddings
+from alexobs.testing.wires.openai_responses import OpenAIResponses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,9 +41,24 @@ class Route:
         return bool(asked.get("stream"))
 
 
+_MODEL = r"/models/(?P<model>[^/:]+):"
 ROUTES = (
     Route("openai.chat", re.compile(r"/chat/completions$"), OpenAIChat()),
+    Route("openai.responses", re.compile(r"/responses$"), OpenAIResponses()),
     Route("openai.embeddings", re.compile(r"/embeddings$"), OpenAIEmbeddings()),
+    Route("anthropic.messages", re.compile(r"/messages$"), AnthropicMessages()),
+    Route(
+        "google.generate",
+        re.compile(_MODEL + r"(?:stream)?[gG]enerateContent$"),
+        GoogleGenerate(),
+        in_path=True,
+    ),
+    Route(
+        "google.embeddings",
+        re.compile(_MODEL + r"(?:batchEmbedContents|embedContent)$"),
+        GoogleEmbeddings(),
+        in_path=True,
+    ),
 )
 
 
