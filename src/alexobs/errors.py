@@ -18,13 +18,47 @@ configures, instruments or runs a command, never by a span, a metric or a log li
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class AlexobsError(Exception):
     """Base of all errors that alexobs raises on purpose."""
 
 
+class Problem(NamedTuple):
+    """One thing that is wrong with a configuration.
+
+    ``where`` is what to open or change: ``path:line``, a variable or an argument. ``file`` and
+    ``line`` are empty and 0 outside files. ``value`` is for display: cut, and hidden when secret.
+    """
+
+    where: str
+    key: str
+    value: str
+    expected: str
+    hint: str = ""
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        parts = [part for part in (self.where, self.key, self.value) if part]
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{': '.join(parts)} — {self.expected}{hint}"
+
+
 class ConfigError(AlexobsError):
     """A configuration that cannot be used; the message lists every problem found."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[tuple[Problem, ...]]]:
+        """Pickle by the problems, which are the argument; the message follows from them."""
+        return type(self), (self.problems,)
 
 
 class InstrumentationError(AlexobsError):

@@ -1,0 +1,158 @@
+"""Loading: file, environment and arguments into one checked configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path as FilePath
+from typing import Any, NamedTuple, get_type_hints
+
+from alexobs.config import arguments, document, environment
+from alexobs.config.layer import ROOT, Checker, Found, Layer, Origin, entry_of
+from alexobs.config.model import Config
+from alexobs.config.schema import Path, settings
+from alexobs.errors import ConfigError, Problem
+
+DEFAULT_FILE = "~/.alex/config.yaml"
+
+Source = str | os.PathLike[str] | Mapping[str, Any] | Config | None
+
+
+class Loaded(NamedTuple):
+    """A configuration with where its values came from.
+
+    ``origins`` has one entry per setting that is not a default, by key path; the items of a table
+    have one each. ``file`` is None when the source was no file; ``section`` says whether the file
+    exists and has the key `observability`.
+    """
+
+    config: Config
+    origins: Mapping[Path, Origin]
+    file: FilePath | None
+    section: bool
+
+
+def config_file(environ: Mapping[str, str] | None = None) -> FilePath:
+    """Return the path of the file that is read when none is named."""
+    environ = os.environ if environ is None else environ
+    return FilePath(environ.get(environment.FILE_VARIABLE) or DEFAULT_FILE).expanduser()
+
+
+def load(
+    source: Source = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Config:
+    """Return the configuration: file, then environment, then arguments, each over the last.
+
+    Args:
+        source: a path; a mapping, which takes the file's place; a `Config`, which takes the place
+            of file and environment; or None for the file that `ALEX_CONFIG` names, else
+            `~/.alex/config.yaml`; only then may the file be absent.
+        overrides: keyword arguments of `init()`: sections by name, or the short names of
+            `alexobs.config.arguments.SHORT`.
+        environ: the environment; default: the process's.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    return load_with_origins(source, overrides=overrides, environ=environ).config
+
+
+def load_with_origins(
+    source: Source = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Loaded:
+    """Return what `load` returns, with where each value came from.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    environ = os.environ if environ is None else environ
+    layers: list[Layer] = []
+    problems: list[Problem] = []
+    file: FilePath | None = None
+    section = False
+    if isinstance(source, (Mapping, Config)):
+        found, wrong = _from_value(source)
+    else:
+        file = config_file(environ) if source is None else FilePath(source).expanduser()
+        found, wrong, section = _from_file(file, required=source is not None)
+    layers.append(found)
+    problems += wrong
+    if not isinstance(source, Config):
+        found, wrong = environment.layer(environ)
+        layers.append(found)
+        problems += wrong
+    found, wrong = arguments.layer(overrides or {})
+    layers.append(found)
+    problems += wrong
+    if problems:
+        raise ConfigError(problems)
+    merged = {path: found for layer in layers for path, found in layer.items()}
+    return Loaded(assemble(merged), {p: f.origin for p, f in merged.items()}, file, section)
+
+
+def assemble(layer: Mapping[Path, Found]) -> Config:
+    """Return the configuration that has the values of `layer`, and defaults else."""
+    values: dict[Path, Any] = {}
+    for path, found in layer.items():
+        if path in settings():
+            values[path] = found.value
+        else:
+            values.setdefault(path[:-1], {})[path[-1]] = found.value
+    config = _build(Config, (), values)
+    assert isinstance(config, Config)  # noqa: S101 - tells the type checker
+    return config
+
+
+def _build(section: type, path: Path, values: Mapping[Path, Any]) -> Any:
+    types = get_type_hints(section)
+    given: dict[str, Any] = {}
+    for name in (f.name for f in fields(section)):
+        here = (*path, name)
+        if is_dataclass(types[name]):
+            given[name] = _build(types[name], here, values)
+        elif here in values:
+            given[name] = values[here]
+    return section(**given)
+
+
+def _from_value(source: Mapping[str, Any] | Config) -> tuple[Layer, list[Problem]]:
+    if isinstance(source, Mapping) and ROOT in source:
+        source = source[ROOT]
+    checker = Checker()
+    checker.section(entry_of(source, Origin("argument", "config")))
+    return checker.layer, checker.problems
+
+
+def _from_file(path: FilePath, *, required: bool) -> tuple[Layer, list[Problem], bool]:
+    content = document.read_bytes(path)
+    if content is None:
+        if required:
+            raise document.failure(path, "no such file", hint="alexobs config init writes one")
+        return {}, [], False
+    return parse(path, content)
+
+
+def parse(path: FilePath, content: bytes) -> tuple[Layer, list[Problem], bool]:
+    """Return what the content of a file sets, what is wrong in it, and whether it has our key.
+
+    Raises:
+        ConfigError: it cannot be parsed at all.
+    """
+    text, _ = document.decode(path, content)
+    top = document.compose(path, text)
+    if top is None:
+        return {}, [], False
+    reader = document.Reader(path)
+    entry = reader.observability(top)
+    checker = Checker()
+    if entry is not None:
+        checker.section(entry)
+    problems = sorted(reader.problems + checker.problems, key=lambda found: found.line)
+    return checker.layer, problems, entry is not None
