@@ -1,0 +1,191 @@
+"""Protobuf's wire format, as far as OTLP needs it, and OTLP's attribute values in it.
+
+Why by hand: building upb objects and serialising them costs twice the time
+(``benchmarks/encode.py``, decision record 0007).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+from alexobs.exporters.values import INT64_MAX, INT64_MIN, plain, plain_attributes, safe_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from alexobs.records import Resource, Scope
+
+pack_double = struct.Struct("<d").pack
+pack_fixed64 = struct.Struct("<Q").pack
+pack_sfixed64 = struct.Struct("<q").pack
+pack_fixed32 = struct.Struct("<I").pack
+
+_UINT64 = (1 << 64) - 1
+# Cached attributes: what repeats is short, and 8192 of them take about 1.5 MB.
+_CACHE_MAX_ENTRIES = 8192
+_CACHE_MAX_CHARACTERS = 64
+
+
+def varint(number: int) -> bytes:
+    """Return `number` as an unsigned varint; negative 64-bit numbers in two's complement."""
+    if number < 0:
+        if number < INT64_MIN:
+            raise OverflowError("beyond 64 bits")
+        number &= _UINT64
+    elif number > _UINT64:
+        raise OverflowError("beyond 64 bits")
+    encoded = bytearray()
+    while number > 127:
+        encoded.append(number & 127 | 128)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+# Lengths up to 2047 cover nearly every message of a span without content.
+LENGTHS = tuple(varint(number) for number in range(2048))
+
+
+def length(size: int) -> bytes:
+    """Return `size` as a varint."""
+    return LENGTHS[size] if size < 2048 else varint(size)
+
+
+def field(tag: bytes, payload: bytes) -> bytes:
+    """Return a length-delimited field."""
+    return tag + length(len(payload)) + payload
+
+
+def text_field(tag: bytes, text: str) -> bytes:
+    """Return a string field, or nothing for an empty string."""
+    return field(tag, text.encode()) if text else b""
+
+
+def number_field(tag: bytes, number: int) -> bytes:
+    """Return a varint field, or nothing for 0."""
+    return tag + varint(number) if number else b""
+
+
+def any_value(value: Any) -> bytes:
+    """Return an ``AnyValue`` message for a value of any type."""
+    kind = type(value)
+    if kind is str:
+        try:
+            return field(b"\x0a", value.encode())
+        except UnicodeEncodeError:
+            return _any_plain(plain(value))
+    if kind is int and INT64_MIN <= value <= INT64_MAX:
+        return b"\x18" + varint(value)
+    return _any_plain(plain(value))
+
+
+def _any_plain(value: Any) -> bytes:  # noqa: PLR0911 - one per kind of value
+    if isinstance(value, str):
+        return field(b"\x0a", value.encode())
+    if isinstance(value, bool):
+        return b"\x10\x01" if value else b"\x10\x00"
+    if isinstance(value, int):
+        return b"\x18" + varint(value)
+    if isinstance(value, float):
+        return b"\x21" + pack_double(value)
+    if isinstance(value, list):
+        return field(b"\x2a", b"".join([field(b"\x0a", _any_plain(item)) for item in value]))
+    if isinstance(value, dict):
+        pairs = [field(b"\x0a", _pair(key, _any_plain(item))) for key, item in value.items()]
+        return field(b"\x32", b"".join(pairs))
+    return b"" if value is None else field(b"\x3a", value)
+
+
+def _pair(key: str, value: bytes) -> bytes:
+    return field(b"\x0a", key.encode()) + field(b"\x12", value)
+
+
+def attribute_encoder(tag: bytes) -> Callable[[list[bytes], Mapping[str, Any]], None]:
+    """Return a function that appends attributes as ``KeyValue`` fields with this `tag`.
+
+    Whole pairs are cached, as most of them repeat from span to span. Strings, integers and
+    doubles have a cache each, because 1 == True == 1.0.
+    """
+    texts: dict[tuple[str, Any], bytes] = {}
+    integers: dict[tuple[str, Any], bytes] = {}
+    heads: dict[str, bytes] = {}  # of doubles: all but the eight bytes of the value
+
+    def remember(cache: dict[Any, bytes], key: Any, encoded: bytes) -> None:
+        if len(cache) >= _CACHE_MAX_ENTRIES:
+            cache.clear()
+        cache[key] = encoded
+
+    def append_new(parts: list[bytes], item: tuple[str, Any], kind: type) -> None:
+        key, value = item
+        encoded = field(tag, _pair(key, any_value(value)))
+        parts.append(encoded)
+        if kind is int:
+            remember(integers, item, encoded)
+        elif kind is str and len(value) <= _CACHE_MAX_CHARACTERS:
+            remember(texts, item, encoded)
+
+    def append_double(parts: list[bytes], key: str, value: float) -> None:
+        encoded = field(tag, _pair(key, b"\x21" + pack_double(value)))
+        remember(heads, key, encoded[:-8])
+        parts.append(encoded)
+
+    def append_all(parts: list[bytes], attributes: Mapping[str, Any]) -> None:
+        for item in attributes.items():
+            value = item[1]
+            kind = type(value)
+            if kind is str:
+                try:
+                    parts.append(texts[item])
+                except KeyError:
+                    append_new(parts, item, kind)
+            elif kind is int:
+                try:
+                    parts.append(integers[item])
+                except KeyError:
+                    append_new(parts, item, kind)
+            elif kind is float:
+                try:
+                    parts.append(heads[item[0]])
+                    parts.append(pack_double(value))
+                except KeyError:
+                    append_double(parts, item[0], value)
+            else:
+                append_new(parts, item, kind)
+
+    return append_all
+
+
+_resource_attributes = attribute_encoder(b"\x0a")
+
+
+def encoded_attributes(
+    append_all: Callable[[list[bytes], Mapping[str, Any]], None], attributes: Mapping[str, Any]
+) -> bytes:
+    """Return attributes of any kind as fields, by the given encoder."""
+    parts: list[bytes] = []
+    try:
+        append_all(parts, attributes)
+    except Exception:
+        parts.clear()
+        append_all(parts, plain_attributes(attributes))
+    return b"".join(parts)
+
+
+def export_request(groups: Mapping[Scope, Sequence[bytes]], resource: Resource) -> bytes:
+    """Return an export request of one resource; `groups` holds the record fields by scope.
+
+    The three signals' requests share their numbers: ``resource_xs = 1`` of ``{resource = 1,
+    scope_xs = 2}`` of ``{scope = 1, xs = 2, schema_url = 3}``.
+    """
+    if not groups:
+        return b""
+    parts = [field(b"\x0a", encoded_attributes(_resource_attributes, resource.attributes))]
+    parts += [field(b"\x12", _scoped(scope, records)) for scope, records in groups.items()]
+    return field(b"\x0a", b"".join(parts))
+
+
+def _scoped(scope: Scope, records: Sequence[bytes]) -> bytes:
+    name, version, schema_url = (safe_text(part) for part in scope)
+    head = field(b"\x0a", text_field(b"\x0a", name) + text_field(b"\x12", version))
+    return b"".join([head, *records, text_field(b"\x1a", schema_url)])
