@@ -36,6 +36,7 @@ class Span(otel.Span):
     Attributes:
         call: what instrumentation knows of the LLM or tool call that this span stands for.
         run: the session run that it belongs to.
+        enriched: what the pipeline has found out about the call; None until then.
         recording: False when nothing but its timing matters (it was not sampled).
     """
 
@@ -54,6 +55,7 @@ class Span(otel.Span):
         "dropped_attributes",
         "dropped_events",
         "dropped_links",
+        "enriched",
         "failure",
         "flags",
         "local_root",
@@ -108,6 +110,7 @@ class Span(otel.Span):
         self._token: Token[Context] | None = None
         self.call: Call | None = None
         self.failure: Failure | None = None
+        self.enriched: Any = None
         self.status_code = _UNSET
         self.status_message = ""
         self.dropped_attributes = 0

@@ -1,0 +1,402 @@
+"""The threads behind the signals: one works on records, one delivers batches.
+
+The worker prices, meters, redacts, encodes and spools; the sender talks to the back end. They are
+two, because a back end that hangs must not keep records from being metered and from reaching
+the disk (decision record 0002).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from alexobs.pipeline.accounting import SIGNALS, Accounting, SignalAccount
+from alexobs.pipeline.queue import RecordQueue
+from alexobs.records import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from alexobs.config.model import PipelineConfig
+    from alexobs.pipeline.stages import Stages
+    from alexobs.records import LogRecord, MetricData, Resource, Signal, SpanData
+
+GATHER_S = 0.01  # between two looks at the queue while records come in
+IDLE_AFTER_S = 0.3  # without records, the worker sleeps until it is woken
+TICK_S = 1.0  # between two rounds of periodic tasks
+SLICE_GOAL_S = 0.001  # of work before other threads get the interpreter
+MAX_SLICE = 256  # records
+PAUSE_S = 0.00005  # long enough for a waiting thread to take the interpreter
+ENCODE_CHUNK = 128  # records encoded in one go
+
+
+class Exporter(Protocol):
+    """What is needed of an exporter to encode for it."""
+
+    encoding: str
+
+    def encode_spans(self, spans: Sequence[SpanData], resource: Resource) -> bytes:
+        """Return the wire form of `spans`."""
+        ...
+
+    def encode_logs(self, records: Sequence[LogRecord], resource: Resource) -> bytes | None:
+        """Return the wire form of `records`, or None when the back end takes no logs."""
+        ...
+
+    def encode_metrics(self, metrics: Sequence[MetricData], resource: Resource) -> bytes | None:
+        """Return the wire form of `metrics`, or None when the back end takes no metrics."""
+        ...
+
+
+class Delivery(Protocol):
+    """What is needed of the delivery; its methods may be called from any thread."""
+
+    def submit(self, batch: Batch) -> None:
+        """Spool a batch and queue it for sending."""
+        ...
+
+    def step(self, now: float) -> float:
+        """Send what is due; return the time (``monotonic``) of the next attempt."""
+        ...
+
+    def drain(self, deadline: float) -> None:
+        """Send what waits until `deadline`, or until the back end does not answer."""
+        ...
+
+    def waiting(self) -> Mapping[Signal, int]:
+        """Return the records that wait, by signal, those of dead processes left out."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections; what waits stays in the spool."""
+        ...
+
+
+class Pipeline:
+    """Takes records from the signals and brings them to the back end.
+
+    Args:
+        config: bounds and times.
+        resource: the process, for the exporters.
+        fault: takes faults of ours.
+        drain_logs: writes waiting log lines; called by the worker.
+        tick: periodic tasks (config watching, metric export), called about once a second.
+    """
+
+    def __init__(
+        self,
+        config: PipelineConfig,
+        *,
+        resource: Resource,
+        fault: Callable[[str, BaseException], None],
+        drain_logs: Callable[[], object] | None = None,
+        tick: Callable[[float], None] | None = None,
+    ) -> None:
+        self._config = config
+        self._resource = resource
+        self._fault = fault
+        self._drain_logs = drain_logs
+        self._tick = tick
+        self.accounting = Accounting()
+        self._lock = threading.RLock()
+        self._wake = threading.Event()
+        self._send_wake = threading.Event()
+        self.queue = RecordQueue(config.queue_max_records, config.queue_max_bytes, self.wake)
+        self.put = self.queue.put
+        self._stages: Stages | None = None
+        self._exporters: Mapping[Signal, Exporter] = {}
+        self._delivery: Delivery | None = None
+        self._staged_spans: list[SpanData] = []
+        self._staged_logs: list[LogRecord] = []
+        self._staged_since = 0.0
+        self._slice = 64
+        self._stopping = False
+        self._threads: list[threading.Thread] = []
+        self._start_lock = threading.Lock()
+
+    # -- configuration -------------------------------------------------------------------------
+
+    def configure(
+        self,
+        stages: Stages,
+        exporters: Mapping[Signal, Exporter],
+        delivery: Delivery | None,
+        config: PipelineConfig,
+    ) -> None:
+        """Use these from the next record on; what waits is finished with the old ones first."""
+        with self._lock:
+            if self._stages is not None:
+                self._work_off()
+                self._stage(self._stages.flush_tail())
+                self._encode_staged()
+            self._stages = stages
+            self._exporters = exporters
+            self._delivery = delivery
+            self._config = config
+            self.queue.resize(config.queue_max_records, config.queue_max_bytes)
+
+    # -- threads -------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Wake the worker, and start it when it does not run yet."""
+        if not self._threads:
+            self._start()
+        self._wake.set()
+
+    def _start(self) -> None:
+        with self._start_lock:
+            if self._threads or self._stopping:
+                return
+            threads = [
+                threading.Thread(target=self._run_worker, name="alexobs-worker", daemon=True),
+                threading.Thread(target=self._run_sender, name="alexobs-sender", daemon=True),
+            ]
+            try:
+                for thread in threads:
+                    thread.start()
+            except RuntimeError as fault:  # the interpreter is shutting down
+                self._fault("start", fault)
+                return
+            self._threads = threads
+
+    def _run_worker(self) -> None:
+        last_record = time.monotonic()
+        next_tick = last_record + TICK_S
+        while not self._stopping:
+            now = time.monotonic()
+            try:
+                if self._round(now):
+                    last_record = now
+                if now >= next_tick:
+                    next_tick = now + TICK_S
+                    if self._tick is not None:
+                        self._tick(now)
+            except Exception as fault:
+                self._fault("worker", fault)
+            if now - last_record < IDLE_AFTER_S or self._staged_since:
+                time.sleep(GATHER_S)
+                continue
+            self.queue.idle = True
+            if not len(self.queue):
+                self._wake.wait(TICK_S)
+            self._wake.clear()
+            self.queue.idle = False
+
+    def _round(self, now: float) -> bool:
+        """Do one round of work in slices; tell whether there was any."""
+        worked = False
+        while self._work_slice():
+            worked = True
+            time.sleep(PAUSE_S)
+        if self._drain_logs is not None and self._drain_logs():
+            worked = True
+        if self._staged_since and now - self._staged_since >= self._config.linger_s:
+            self.encode_staged(pause=True)
+        return worked
+
+    def _run_sender(self) -> None:
+        while not self._stopping:
+            delivery = self._delivery
+            wait_s = TICK_S
+            if delivery is not None:
+                try:
+                    wait_s = delivery.step(time.monotonic()) - time.monotonic()
+                except Exception as fault:
+                    self._fault("sender", fault)
+            self._send_wake.wait(min(max(wait_s, 0.0), 60.0) if wait_s > 0 else 0.0)
+            self._send_wake.clear()
+
+    # -- work ----------------------------------------------------------------------------------
+
+    def _work_slice(self) -> int:
+        with self._lock:
+            stages = self._stages
+            if stages is None:
+                return 0
+            started = time.perf_counter()
+            records = self.queue.take(self._slice)
+            if not records:
+                return 0
+            self._stage(stages.process(records))
+            elapsed = time.perf_counter() - started
+            if elapsed > SLICE_GOAL_S and self._slice > 1:
+                self._slice = max(1, self._slice // 2)
+            elif elapsed < SLICE_GOAL_S / 3 and len(records) == self._slice:
+                self._slice = min(MAX_SLICE, self._slice * 2)
+            full = len(self._staged_spans) >= self._config.batch_max_records
+        if full:
+            self.encode_staged(pause=False)
+        return len(records)
+
+    def work_off(self) -> None:
+        """Work on everything that waits in the queue, in the calling thread.
+
+        A scrape calls this, so that metrics never lag behind what has ended.
+        """
+        with self._lock:
+            self._work_off()
+
+    def _work_off(self) -> None:
+        for _ in range(len(self.queue) + 1):
+            if not self._work_slice():
+                return
+
+    def _stage(self, spans: list[SpanData]) -> None:
+        if not spans:
+            return
+        if "traces" not in self._exporters:
+            self.accounting.dropped("traces", "no_exporter", len(spans))
+            return
+        self._staged_spans += spans
+        self._mark_staged()
+
+    def stage_logs(self, records: Sequence[LogRecord]) -> None:
+        """Take log records, redacted already, for the back end."""
+        with self._lock:
+            if "logs" not in self._exporters:
+                return
+            self.accounting.created("logs", len(records))
+            self._staged_logs += records
+            self._mark_staged()
+
+    def send_metrics(self, metrics: Sequence[MetricData]) -> None:
+        """Encode and spool the points of `metrics`."""
+        count = sum(len(metric.points) for metric in metrics)
+        with self._lock:
+            exporter = self._exporters.get("metrics")
+            if exporter is None or not count:
+                return
+            self.accounting.created("metrics", count)
+            self._submit(
+                "metrics", exporter, count, exporter.encode_metrics(metrics, self._resource)
+            )
+
+    def _mark_staged(self) -> None:
+        if not self._staged_since:
+            self._staged_since = time.monotonic()
+
+    def encode_staged(self, *, pause: bool) -> None:
+        """Encode what is staged and hand it to the delivery; `pause` lets other threads in."""
+        while self._encode_some():
+            if pause:
+                time.sleep(PAUSE_S)
+
+    def _encode_staged(self) -> None:
+        while self._encode_some():
+            pass
+
+    def _encode_some(self) -> bool:
+        """Encode and submit one batch of each signal; tell whether more is staged."""
+        limit = self._config.batch_max_records
+        with self._lock:
+            spans, self._staged_spans = self._staged_spans[:limit], self._staged_spans[limit:]
+            logs, self._staged_logs = self._staged_logs[:limit], self._staged_logs[limit:]
+            if spans:
+                self._encode("traces", spans)
+            if logs:
+                self._encode("logs", logs)
+            more = bool(self._staged_spans or self._staged_logs)
+            if not more:
+                self._staged_since = 0.0
+            return more
+
+    def _encode(self, signal: Signal, records: Sequence[Any]) -> None:
+        exporter = self._exporters.get(signal)
+        if exporter is None:
+            self.accounting.dropped(signal, "no_exporter", len(records))
+            return
+        encode = exporter.encode_spans if signal == "traces" else exporter.encode_logs
+        try:
+            body = encode(records, self._resource)
+        except Exception as fault:
+            self._fault("encode", fault)
+            if len(records) == 1:
+                self.accounting.dropped(signal, "failed", 1)
+                return
+            middle = len(records) // 2
+            self._encode(signal, records[:middle])
+            self._encode(signal, records[middle:])
+            return
+        self._submit(signal, exporter, len(records), body)
+
+    def _submit(self, signal: Signal, exporter: Exporter, count: int, body: bytes | None) -> None:
+        delivery = self._delivery
+        if delivery is None or body is None:
+            self.accounting.dropped(signal, "no_exporter", count)
+            return
+        delivery.submit(Batch(signal, exporter.encoding, count, body))
+        self._send_wake.set()
+
+    # -- ends ----------------------------------------------------------------------------------
+
+    def flush(self, timeout_s: float) -> bool:
+        """Bring everything that has ended to the back end; True when nothing waits any more."""
+        deadline = time.monotonic() + timeout_s
+        self.spool_all()
+        delivery = self._delivery
+        if delivery is not None:
+            try:
+                delivery.drain(deadline)
+            except Exception as fault:
+                self._fault("drain", fault)
+        return not any(account.waiting for account in self.accounts().values())
+
+    def spool_all(self) -> None:
+        """Work off, encode and spool everything that has ended, without waiting for delivery."""
+        if self._drain_logs is not None:
+            self._drain_logs()
+        with self._lock:
+            self._work_off()
+            if self._drain_logs is not None:  # lines about the calls that were just worked off
+                self._drain_logs()
+            self._encode_staged()
+
+    def shutdown(self, timeout_s: float) -> bool:
+        """Flush, stop the threads and release files; True when nothing is left behind."""
+        deadline = time.monotonic() + timeout_s
+        with self._lock:
+            if self._stages is not None:
+                self._work_off()
+                self._stage(self._stages.flush_tail())
+        delivered = self.flush(max(0.0, deadline - time.monotonic()))
+        self._stopping = True
+        self._wake.set()
+        self._send_wake.set()
+        current = threading.current_thread()
+        for thread in self._threads:
+            if thread is not current:
+                thread.join(max(0.0, deadline - time.monotonic()) + 0.05)
+        if self._delivery is not None:
+            self._delivery.close()
+        return delivered
+
+    def accounts(self) -> dict[Signal, SignalAccount]:
+        """Return where the records of each signal are, at one moment."""
+        with self._lock:
+            queued = {"traces": len(self.queue) + len(self._staged_spans)}
+            if self._stages is not None:
+                queued["traces"] += self._stages.tail.waiting
+            queued["logs"] = len(self._staged_logs)
+            waiting = self._delivery.waiting() if self._delivery is not None else {}
+            return {
+                signal: self._account(signal, queued.get(signal, 0) + waiting.get(signal, 0))
+                for signal in SIGNALS
+            }
+
+    def _account(self, signal: Signal, waiting: int) -> SignalAccount:
+        counts = self.accounting
+        dropped = dict(counts.dropped_count[signal])
+        created = counts.created_count[signal]
+        if signal == "traces":
+            created = self.queue.created
+            if self.queue.dropped:
+                dropped["queue_full"] = self.queue.dropped
+        return SignalAccount(
+            created=created,
+            exported=counts.exported_count[signal],
+            sampled_out=counts.sampled_out_count[signal],
+            dropped=dropped,
+            waiting=waiting,
+            replayed=counts.replayed_count[signal],
+        )

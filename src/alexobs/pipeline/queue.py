@@ -1,0 +1,110 @@
+"""The queue between the threads that record and the worker: bounded by records and by bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Below this many waiting records nothing is measured: the worker is keeping up, and what it has
+# not seen yet belongs mostly to the application anyway.
+CHECK_FROM = 256
+RECORD_BYTES = 600  # of a record without its texts
+CALL_BYTES = 8_192  # of a call: its messages are the application's, shared by many records
+
+
+class RecordQueue:
+    """Takes finished records from any thread, gives them to one worker, drops the oldest.
+
+    Args:
+        max_records: records that may wait.
+        max_bytes: estimated bytes that may wait.
+        wake: called when the queue stops being idle.
+    """
+
+    def __init__(self, max_records: int, max_bytes: int, wake: Callable[[], None]) -> None:
+        self._records: deque[Any] = deque()
+        self._wake = wake
+        self._max_records = max_records
+        self._max_bytes = max_bytes
+        self._check_at = min(CHECK_FROM, max_records)
+        self._lock = threading.Lock()
+        self._taken = 0
+        self.idle = True
+        self.dropped = 0
+
+    def put(self, record: Any) -> None:
+        """Add a record. Never blocks and never fails; the worker is woken when it sleeps."""
+        records = self._records
+        records.append(record)
+        if self.idle:
+            self.idle = False
+            self._wake()
+        if len(records) > self._check_at:
+            self._check()
+
+    def take(self, limit: int) -> list[Any]:
+        """Return up to `limit` of the oldest records."""
+        taken: list[Any] = []
+        pop = self._records.popleft
+        with self._lock:
+            try:
+                for _ in range(limit):
+                    taken.append(pop())
+            except IndexError:
+                pass
+            self._taken += len(taken)
+            if len(self._records) < CHECK_FROM:
+                self._check_at = min(CHECK_FROM, self._max_records)
+        return taken
+
+    def resize(self, max_records: int, max_bytes: int) -> None:
+        """Change the bounds; they are enforced at the next record."""
+        with self._lock:
+            self._max_records = max_records
+            self._max_bytes = max_bytes
+            self._check_at = min(CHECK_FROM, max_records)
+
+    @property
+    def created(self) -> int:
+        """Records that were ever put."""
+        with self._lock:
+            return self._taken + self.dropped + len(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def _check(self) -> None:
+        """Enforce the bounds, and measure again only when half as many records wait."""
+        with self._lock:
+            records = self._records
+            waiting = len(records)
+            excess = max(0, waiting - self._max_records)
+            total = sum(estimate_bytes(record) for record in list(records))
+            while records and (excess > 0 or total > self._max_bytes):
+                total -= estimate_bytes(records.popleft())
+                excess -= 1
+                self.dropped += 1
+            self._check_at = min(self._max_records, max(CHECK_FROM, len(records) * 3 // 2))
+
+
+def estimate_bytes(record: Any) -> int:
+    """Return about how much memory a waiting record holds."""
+    attributes = getattr(record, "own_attributes", None) or getattr(record, "attributes", None)
+    size = RECORD_BYTES
+    if isinstance(attributes, dict):
+        for value in list(attributes.values()):
+            if value.__class__ in _SIZED:
+                size += len(value)
+            elif value.__class__ in _NESTED:
+                size += 100 * len(value)
+    if getattr(record, "call", None) is not None:
+        size += CALL_BYTES
+    return size
+
+
+_SIZED = frozenset((str, bytes))
+_NESTED = frozenset((list, tuple, dict))

@@ -1,0 +1,198 @@
+"""What happens to finished records, in a fixed order: price, meter, sample, redact, encode."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from alexobs import semconv
+from alexobs.pipeline.enrich import describe, model_of, observation_of, run_attributes
+from alexobs.pipeline.tail import TailBuffer
+from alexobs.records import LLMObservation, LogRecord, Scope, SpanData, ToolObservation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from alexobs.pipeline.accounting import Accounting
+    from alexobs.pipeline.assemble import Assembler
+    from alexobs.pipeline.enrich import Enriched, Enricher, FinishedSpan
+
+_LLM_SCOPE = Scope("alexobs.llm")
+_TOOL_SCOPE = Scope("alexobs.tool")
+_INFO, _ERROR = 9, 17  # OpenTelemetry's severity numbers
+
+
+class Meter(Protocol):
+    """What is needed of the metrics here."""
+
+    def observe_llm(self, observation: LLMObservation) -> None:
+        """Record one LLM call."""
+        ...
+
+    def observe_tool(self, observation: ToolObservation) -> None:
+        """Record one tool execution."""
+        ...
+
+
+class Stages:
+    """One configuration's way from a finished span to `SpanData`; replaced on reload.
+
+    Args:
+        tracing: whether spans are kept at all; without, they are only metered.
+        meter: records calls; None when metrics are off.
+        log_call: takes a log record for a call; None when logging is off.
+        log_threshold: lowest severity that is worth making a record.
+    """
+
+    def __init__(
+        self,
+        *,
+        tracing: bool,
+        enricher: Enricher,
+        assembler: Assembler,
+        tail: TailBuffer,
+        meter: Meter | None,
+        log_call: Callable[[LogRecord], None] | None,
+        log_threshold: int,
+        accounting: Accounting,
+        fault: Callable[[str, BaseException], None],
+    ) -> None:
+        self._tracing = tracing
+        self.enricher = enricher
+        self.assembler = assembler
+        self.tail = tail
+        self._meter = meter
+        self._log_call = log_call
+        self._log_threshold = log_threshold
+        self._accounting = accounting
+        self._fault = fault
+
+    def process(self, records: Sequence[Any]) -> list[SpanData]:
+        """Meter `records` and return the spans that are to be sent.
+
+        Every record taken here is accounted for: returned, left out by the sample rate, waiting
+        for the end of its trace, or dropped with a reason.
+        """
+        kept: list[FinishedSpan] = []
+        for record in records:
+            try:
+                self._one(record, kept)
+            except Exception as fault:
+                self._fault("process", fault)
+                self._accounting.dropped("traces", "failed", 1)
+        return self._assembled(kept)
+
+    def flush_tail(self) -> list[SpanData]:
+        """Decide the traces that still wait for their end."""
+        kept, left_out = self.tail.flush()
+        self._accounting.sampled_out("traces", left_out)
+        return self._assembled(kept)
+
+    def _one(self, record: Any, kept: list[FinishedSpan]) -> None:
+        kind = record.__class__
+        if kind is LLMObservation or kind is ToolObservation:
+            self._observe(record)
+            return
+        span: FinishedSpan = record
+        enriched = None
+        if span.call is not None:
+            enriched = self.enricher.enrich(span)
+            self._observe(observation_of(span, enriched))
+            self._log(span, enriched)
+        if not self._tracing:
+            return
+        if span.sampled:
+            kept.append(span)
+        elif span.recording:
+            spans, left_out = self.tail.add(span, enriched)
+            kept.extend(spans)
+            self._accounting.sampled_out("traces", left_out)
+        else:
+            self._accounting.sampled_out("traces", 1)
+
+    def _assembled(self, spans: list[FinishedSpan]) -> list[SpanData]:
+        if not spans:
+            return []
+        try:
+            return self.assembler.assemble(spans)
+        except Exception as fault:
+            self._fault("assemble", fault)
+        # One of them is at fault: the others still go out.
+        made: list[SpanData] = []
+        for span in spans:
+            try:
+                made += self.assembler.assemble([span])
+            except Exception as fault:
+                self._fault("assemble", fault)
+                self._accounting.dropped("traces", "failed", 1)
+        return made
+
+    def _observe(self, observation: LLMObservation | ToolObservation) -> None:
+        if self._meter is None:
+            return
+        try:
+            if observation.__class__ is LLMObservation:
+                self._meter.observe_llm(observation)  # type: ignore[arg-type]
+            else:
+                self._meter.observe_tool(observation)  # type: ignore[arg-type]
+        except Exception as fault:
+            self._fault("meter", fault)
+
+    def _log(self, span: FinishedSpan, enriched: Enriched) -> None:
+        severity = _ERROR if enriched.facts.status == semconv.ERROR else _INFO
+        if self._log_call is not None and severity >= self._log_threshold:
+            self._log_call(call_record(span, enriched, severity))
+
+
+def call_record(span: FinishedSpan, enriched: Enriched, severity: int) -> LogRecord:
+    """Return the log record of one LLM or tool call."""
+    facts = enriched.facts
+    end_ns = span.end_time or time.time_ns()
+    fields: dict[str, Any] = {} if span.run is None else run_attributes(span.run)
+    if facts.kind == "tool":
+        body, scope = "tool executed", _TOOL_SCOPE
+        fields["tool_name"] = facts.tool_name
+    else:
+        body, scope = "llm call", _LLM_SCOPE
+        fields["model"] = model_of(facts)
+        fields["provider"] = facts.provider
+        if facts.usage is not None:
+            fields["input_tokens"] = facts.usage.input_tokens
+            fields["output_tokens"] = facts.usage.output_tokens
+        if enriched.cost is not None:
+            fields["cost_usd"] = enriched.cost.usd
+    fields["status"] = facts.status
+    fields["duration_s"] = round((end_ns - span.start_time) / 1e9, 6)
+    if facts.error_type:
+        fields["error_type"] = facts.error_type
+    return LogRecord(
+        time_ns=end_ns,
+        severity=severity,
+        body=body,
+        attributes=fields,
+        scope=scope,
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        flags=span.flags,
+    )
+
+
+def running_record(span: FinishedSpan, now_ns: int) -> LogRecord:
+    """Return the event that announces a span which is still running."""
+    return LogRecord(
+        time_ns=now_ns,
+        severity=5,
+        body="",
+        event_name=semconv.EVENT_SPAN_RUNNING,
+        attributes={
+            **describe(span, None),
+            "alex.span.name": span.name,
+            "alex.span.start_ns": span.start_time,
+            "alex.span.parent_span_id": f"{span.parent_span_id:016x}",
+            "alex.span.kind": span.kind.value + 1,
+        },
+        scope=span.scope,
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        flags=span.flags,
+    )
