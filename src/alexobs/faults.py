@@ -40,7 +40,7 @@ class Faults:
             raise fault
         if tell:
             _log.warning(
-                "alexobs: internal fault in %s, the application is not affected (%d so far): %s: %s",
+                "alexobs: fault in %s, the application is not affected (%d so far): %s: %s",
                 where,
                 self.counts[where],
                 type(fault).__name__,

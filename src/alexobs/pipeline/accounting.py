@@ -46,11 +46,16 @@ class Accounting:
     """Counts what became of records; written by the pipeline's threads under its lock."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything, as a forked child does."""
         self.created_count: Counter[str] = Counter()
         self.exported_count: Counter[str] = Counter()
         self.sampled_out_count: Counter[str] = Counter()
         self.replayed_count: Counter[str] = Counter()
         self.dropped_count: dict[str, Counter[str]] = {signal: Counter() for signal in SIGNALS}
+        self.uncounted = 0  # records in the queue that are no spans, or spans only for the meter
 
     def created(self, signal: Signal, count: int) -> None:
         """Count records that were handed over."""

@@ -152,12 +152,8 @@ def to_json(value: Any) -> str:
 
 def plain(value: Any, depth: int = 0) -> Any:
     """Return `value` made of what JSON knows; never raises."""
-    if value is None or value.__class__ in _SCALARS:
-        if value.__class__ is str:
-            return value.encode("utf-8", "replace").decode("utf-8")
-        if value.__class__ is int and not -(2**63) <= value < 2**64:
-            return str(value)
-        return value
+    if value.__class__ in _SCALARS:
+        return _plain_scalar(value)
     if depth > 2 * MAX_KEY_DEPTH:
         return "[too deep]"
     if isinstance(value, dict):
@@ -166,12 +162,20 @@ def plain(value: Any, depth: int = 0) -> Any:
         return [plain(item, depth + 1) for item in list(value)]
     if isinstance(value, (bytes, bytearray)):
         return f"[{len(value)} bytes]"
-    return plain(_text(value))
+    return _plain_scalar(_text(value))
+
+
+def _plain_scalar(value: Any) -> Any:
+    if value.__class__ is str:
+        return value.encode("utf-8", "replace").decode("utf-8")  # lone surrogates
+    if value.__class__ is int and not -(2**63) <= value < 2**64:
+        return str(value)
+    return value
 
 
 def _text(value: Any) -> str:
     if value.__class__ is str:
-        return value  # type: ignore[no-any-return]
+        return value
     try:
         return str(value)
     except Exception as fault:

@@ -82,6 +82,7 @@ class Pipeline:
         fault: takes faults of ours.
         drain_logs: writes waiting log lines; called by the worker.
         tick: periodic tasks (config watching, metric export), called about once a second.
+        unsampled: spans that ended unsampled without coming here; see `tracing.Runtime`.
     """
 
     def __init__(
@@ -92,7 +93,9 @@ class Pipeline:
         fault: Callable[[str, BaseException], None],
         drain_logs: Callable[[], object] | None = None,
         tick: Callable[[float], None] | None = None,
+        unsampled: Callable[[], int] = int,
     ) -> None:
+        self._unsampled = unsampled
         self._config = config
         self._resource = resource
         self._fault = fault
@@ -371,6 +374,20 @@ class Pipeline:
             self._delivery.close()
         return delivered
 
+    def after_fork_in_child(self, delivery: Delivery | None) -> None:
+        """Start clean in a forked child: what the parent has recorded, the parent sends."""
+        self._lock = threading.RLock()
+        self._start_lock = threading.Lock()
+        self._wake = threading.Event()
+        self._send_wake = threading.Event()
+        self._threads = []
+        self._staged_spans, self._staged_logs, self._staged_since = [], [], 0.0
+        self.accounting.clear()
+        self.queue.clear_after_fork()
+        if self._stages is not None:
+            self._stages.tail.clear()
+        self._delivery = delivery
+
     def accounts(self) -> dict[Signal, SignalAccount]:
         """Return where the records of each signal are, at one moment."""
         with self._lock:
@@ -388,14 +405,17 @@ class Pipeline:
         counts = self.accounting
         dropped = dict(counts.dropped_count[signal])
         created = counts.created_count[signal]
+        sampled_out = counts.sampled_out_count[signal]
         if signal == "traces":
-            created = self.queue.created
+            unsampled = self._unsampled()
+            created = self.queue.created + unsampled - counts.uncounted
+            sampled_out += unsampled
             if self.queue.dropped:
                 dropped["queue_full"] = self.queue.dropped
         return SignalAccount(
             created=created,
             exported=counts.exported_count[signal],
-            sampled_out=counts.sampled_out_count[signal],
+            sampled_out=sampled_out,
             dropped=dropped,
             waiting=waiting,
             replayed=counts.replayed_count[signal],

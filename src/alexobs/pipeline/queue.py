@@ -48,14 +48,9 @@ class RecordQueue:
 
     def take(self, limit: int) -> list[Any]:
         """Return up to `limit` of the oldest records."""
-        taken: list[Any] = []
-        pop = self._records.popleft
         with self._lock:
-            try:
-                for _ in range(limit):
-                    taken.append(pop())
-            except IndexError:
-                pass
+            pop = self._records.popleft
+            taken = [pop() for _ in range(min(limit, len(self._records)))]
             self._taken += len(taken)
             if len(self._records) < CHECK_FROM:
                 self._check_at = min(CHECK_FROM, self._max_records)
@@ -67,6 +62,14 @@ class RecordQueue:
             self._max_records = max_records
             self._max_bytes = max_bytes
             self._check_at = min(CHECK_FROM, max_records)
+
+    def clear_after_fork(self) -> None:
+        """Start clean in a forked child, with locks that nobody holds."""
+        self._lock = threading.Lock()
+        self._records.clear()
+        self._taken = 0
+        self.dropped = 0
+        self.idle = True
 
     @property
     def created(self) -> int:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from alexobs import semconv
 from alexobs.pipeline.enrich import describe, model_of, observation_of, run_attributes
-from alexobs.pipeline.tail import TailBuffer
 from alexobs.records import LLMObservation, LogRecord, Scope, SpanData, ToolObservation
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from alexobs.pipeline.accounting import Accounting
     from alexobs.pipeline.assemble import Assembler
     from alexobs.pipeline.enrich import Enriched, Enricher, FinishedSpan
+    from alexobs.pipeline.tail import TailBuffer
 
 _LLM_SCOPE = Scope("alexobs.llm")
 _TOOL_SCOPE = Scope("alexobs.tool")
@@ -91,6 +91,7 @@ class Stages:
     def _one(self, record: Any, kept: list[FinishedSpan]) -> None:
         kind = record.__class__
         if kind is LLMObservation or kind is ToolObservation:
+            self._accounting.uncounted += 1
             self._observe(record)
             return
         span: FinishedSpan = record
@@ -100,6 +101,7 @@ class Stages:
             self._observe(observation_of(span, enriched))
             self._log(span, enriched)
         if not self._tracing:
+            self._accounting.uncounted += 1
             return
         if span.sampled:
             kept.append(span)
@@ -132,7 +134,7 @@ class Stages:
             return
         try:
             if observation.__class__ is LLMObservation:
-                self._meter.observe_llm(observation)  # type: ignore[arg-type]
+                self._meter.observe_llm(observation)
             else:
                 self._meter.observe_tool(observation)  # type: ignore[arg-type]
         except Exception as fault:

@@ -63,6 +63,12 @@ class TailBuffer:
             return self._decide(next(iter(self._held)))
         return [], 0
 
+    def clear(self) -> None:
+        """Forget all traces, as a forked child does."""
+        self._held.clear()
+        self._decided.clear()
+        self.waiting = 0
+
     def flush(self) -> tuple[list[FinishedSpan], int]:
         """Decide all traces that still wait."""
         kept: list[FinishedSpan] = []
