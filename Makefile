@@ -1,0 +1,58 @@
+# Everything sets itself up: Python 3.11 or newer is all that has to be there.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -ec
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 16
+
+$(STAMP): pyproject.toml constraints.txt
+	@scripts/make_venv.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+.PHONY: install
+install: $(STAMP) ## a virtual environment with everything for development
+
+.PHONY: demo
+demo: $(STAMP) ## run the example agent, observed, and show what it did and what it cost
+	@$(BIN)/alexobs demo
+
+.PHONY: test
+test: $(STAMP) lint types docs ## lint, types, docs and the whole test suite
+	@$(BIN)/python -m pytest
+
+.PHONY: quick
+quick: $(STAMP) ## the fast tests only
+	@$(BIN)/python -m pytest -q -m "not slow and not peers"
+
+.PHONY: lint
+lint: $(STAMP) ## style and import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+.PHONY: types
+types: $(STAMP) ## strict types, by two checkers
+	@$(BIN)/mypy
+	@$(BIN)/pyright --warnings
+
+.PHONY: bench
+bench: $(STAMP) ## all benchmarks against the rivals, as tables
+	@$(BIN)/python benchmarks/check.py
+
+.PHONY: docs
+docs: $(STAMP) ## the documentation, without a warning
+	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: bench-check
+bench-check: $(STAMP) ## the budgets alone: fails when one is broken by more than the noise
+	@$(BIN)/python benchmarks/check.py
