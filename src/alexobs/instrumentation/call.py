@@ -1,0 +1,441 @@
+"""One LLM call: references while it runs, facts when the worker asks for them.
+
+The caller's thread only stores references here. Everything that costs time (turning the
+provider's objects into plain data, folding chunks, finding tokens) happens in `facts`, which the
+pipeline's worker calls once (decision record 0009).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+
+from opentelemetry.trace import SpanKind
+
+from alexobs import semconv
+from alexobs.context import SPAN_KEY, Context, attach, current_context, detach
+from alexobs.instrumentation import coexistence
+from alexobs.instrumentation.plain import limit_content, plain
+from alexobs.records import CallFacts, Usage
+from alexobs.tracing.failure import is_cancellation, type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from contextvars import Token
+    from types import TracebackType
+    from typing import Literal
+
+    from alexobs.config.model import ContentCapture
+
+CALL_KEY = "alexobs-call"  # the call of ours that the current code runs in
+MAX_HELD_CHUNKS = 256  # folded beyond: about 0.5 ms of work, and a bound for endless streams
+
+_perf_ns = time.perf_counter_ns
+
+
+class Instruments(Protocol):
+    """What instrumentation is handed; an `Observability` is one."""
+
+    @property
+    def active(self) -> bool:
+        """False lets every call straight through."""
+        ...
+
+    @property
+    def content(self) -> ContentCapture:
+        """What is captured of messages, arguments and results."""
+        ...
+
+    @property
+    def tracer(self) -> Any:
+        """An `alexobs.tracing.Tracer`."""
+        ...
+
+    def fault(self, where: str, error: BaseException) -> None:
+        """Take a fault of ours: it is counted and logged, and never reaches the host."""
+        ...
+
+
+class Fold(Protocol):
+    """Builds one response out of a stream's events."""
+
+    complete: bool
+    """Whether the event that ends a stream was seen."""
+    error: str
+    """Type of an error that came as an event, or empty."""
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Take one event, as plain data."""
+        ...
+
+    def response(self) -> Mapping[str, Any]:
+        """Return what a call without streaming would have answered, so far."""
+        ...
+
+
+class Decoder(Protocol):
+    """Turns pieces of a body into events."""
+
+    def __call__(self, piece: Any) -> Iterable[Mapping[str, Any]]:
+        """Return the events that `piece` completes."""
+        ...
+
+    def rest(self) -> Mapping[str, Any] | None:
+        """Return the one object that the body was, when it was no stream of events."""
+        ...
+
+
+class Operation(NamedTuple):
+    """How the facts of one kind of request are found; all functions run in the worker.
+
+    Attributes:
+        name: value of ``gen_ai.operation.name``.
+        provider: of the host that was asked (``api.groq.com``) to ``gen_ai.provider.name``.
+        read_request, read_response: add what a plain body says to the facts.
+        fold: makes a response of a stream's events; None when there are no streams.
+        billed: False when the request generates nothing anew.
+    """
+
+    name: str
+    provider: Callable[[str], str]
+    read_request: Callable[[Mapping[str, Any], CallFacts], None]
+    read_response: Callable[[Mapping[str, Any], CallFacts], None]
+    fold: Callable[[], Fold] | None = None
+    kind: Literal["llm", "embedding"] = "llm"
+    billed: bool = True
+
+
+class SilentSpan:
+    """Stands in for a span where an outer call already has one."""
+
+    def fail(self, error: BaseException) -> None:
+        """Do nothing: the outer call decides."""
+
+    def add_event(self, name: str, attributes: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+    def end(self) -> None:
+        """Do nothing."""
+
+
+_SILENT = SilentSpan()
+
+
+class LLMCall:
+    """A request to a model, from its start to the end of its answer.
+
+    As a context manager it makes its span current for the request itself; what comes back (an
+    answer, or a stream that has to be consumed first) is handed to `answer`, or ends the call by
+    `finish`, `fail` or `close` later. The first of these counts, the others do nothing.
+    """
+
+    __slots__ = (
+        "_facts",
+        "_first_ns",
+        "_fold",
+        "_outcome",
+        "_result",
+        "_silent",
+        "_started_ns",
+        "_token",
+        "attempts",
+        "body",
+        "busy",
+        "chunks",
+        "content",
+        "count",
+        "decode",
+        "endpoint",
+        "error_type",
+        "extra",
+        "inner",
+        "instruments",
+        "model",
+        "operation",
+        "span",
+        "stream",
+    )
+
+    def __init__(
+        self,
+        instruments: Instruments,
+        operation: Operation,
+        *,
+        model: Any = None,
+        body: Any = None,
+        endpoint: Any = None,
+        inner: list[LLMCall] | None = None,
+        silent: bool = False,
+    ) -> None:
+        self.instruments = instruments
+        self.operation = operation
+        self.content = instruments.content
+        self.model = model
+        self.body = body
+        self.extra: Any = None
+        self.endpoint = endpoint
+        self.inner = inner
+        self.attempts = 0
+        self.stream = False
+        self.busy = False
+        self.chunks: list[Any] = []
+        self.count = 0
+        self.decode: Decoder | None = None
+        self.error_type = ""
+        self.span: Any = _SILENT
+        self._silent = silent
+        self._result: Any = None
+        self._fold: Fold | None = None
+        self._outcome = ""
+        self._first_ns = 0
+        self._facts: CallFacts | None = None
+
+    # -- on the caller's thread ----------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        values = current_context().copy()
+        if not self._silent:
+            self.span = span = self.instruments.tracer.start_span(
+                semconv.SPAN_LLM,
+                kind=SpanKind.CLIENT,
+                attributes={semconv.GEN_AI_OPERATION_NAME: self.operation.name},
+            )
+            span.call = self
+            values[SPAN_KEY] = span
+        values[CALL_KEY] = self
+        values[semconv.INFERENCE_CONTEXT_KEY] = coexistence.marker()
+        self._token: Token[Context] = attach(Context(values))
+        self._started_ns = _perf_ns()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        detach(self._token)
+        if error is not None:
+            self.fail(error)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the outcome is known."""
+        return bool(self._outcome)
+
+    def answer(self, result: Any) -> None:
+        """Take the whole answer: the call has succeeded."""
+        if not self._outcome:
+            self._result = result
+            self._end(semconv.SUCCESS)
+
+    def chunk(self, chunk: Any) -> None:
+        """Take one piece of a streamed answer."""
+        if self._outcome:
+            return
+        if not self._first_ns:
+            self._first_ns = _perf_ns()
+        self.chunks.append(chunk)
+        if len(self.chunks) > MAX_HELD_CHUNKS:
+            self._compact()
+
+    def finish(self) -> None:
+        """End a stream that was consumed to its end."""
+        if not self._outcome:
+            self._end(semconv.SUCCESS)
+
+    def fail(self, error: BaseException) -> None:
+        """End with what was raised; a cancellation is not an error."""
+        if self._outcome:
+            return
+        self._result = getattr(error, "completion", None)  # an answer that did not parse is paid
+        self.span.fail(error)
+        if is_cancellation(error):
+            self._end(semconv.CANCELLED)
+            return
+        self.error_type = type_name(error)
+        self._end(semconv.ERROR)
+
+    def close(self) -> None:
+        """End a stream that nobody reads on; what was seen of it decides what it was."""
+        if not self._outcome:
+            self._end("closed")
+
+    def _end(self, outcome: str) -> None:
+        self._outcome = outcome
+        self.span.end()
+
+    def _compact(self) -> None:
+        try:
+            self._folded()
+        except Exception as fault:
+            self.chunks.clear()
+            self.instruments.fault("stream", fault)
+
+    # -- in the worker -------------------------------------------------------------------------
+
+    def facts(self) -> CallFacts:
+        """Return what is known of the call; the references are let go once it has ended."""
+        if self._facts is not None:
+            return self._facts
+        facts = self._collect()
+        if self._outcome:
+            self._facts = facts
+            self.body = self.extra = self._result = self._fold = None
+            self.chunks = []
+            self.inner = None
+        return facts
+
+    def _collect(self) -> CallFacts:
+        operation = self.operation
+        facts = CallFacts(
+            kind=operation.kind,
+            status=semconv.SUCCESS,
+            billed=operation.billed,
+            error_type=self.error_type,
+        )
+        attributes = facts.attributes
+        attributes[semconv.GEN_AI_OPERATION_NAME] = operation.name
+        self._guard("endpoint", self._read_endpoint, facts)
+        self._guard("request", self._read_request, facts)
+        if self.attempts:
+            attributes[semconv.ALEX_LLM_ATTEMPTS] = self.attempts
+        if self._outcome in {semconv.ERROR, semconv.CANCELLED}:
+            facts.status = self._outcome  # type: ignore[assignment]
+        self._guard("response", self._read_response, facts)
+        if self._first_ns:
+            facts.time_to_first_chunk_s = (self._first_ns - self._started_ns) / 1e9
+            facts.output_chunks = self.count
+            attributes[semconv.GEN_AI_RESPONSE_TTFC] = facts.time_to_first_chunk_s
+        facts.content = limit_content(facts.content, self.content)
+        if self.inner:
+            self._guard("inner calls", self._merge_inner, facts)
+        return facts
+
+    def _guard(self, where: str, step: Callable[[CallFacts], None], facts: CallFacts) -> None:
+        """Run one step of extraction: a surprise in one part leaves the others whole."""
+        try:
+            step(facts)
+        except Exception as fault:
+            self.instruments.fault(f"{self.operation.name} {where}", fault)
+
+    def _read_endpoint(self, facts: CallFacts) -> None:
+        host, port = host_and_port(self.endpoint)
+        facts.provider = self.operation.provider(host)
+        facts.attributes[semconv.GEN_AI_PROVIDER_NAME] = facts.provider
+        if host:
+            facts.attributes[semconv.SERVER_ADDRESS] = host
+            facts.attributes[semconv.SERVER_PORT] = port
+
+    def _read_request(self, facts: CallFacts) -> None:
+        if isinstance(self.model, str):
+            facts.request_model = self.model
+        body = self.body
+        if self.extra:
+            body = {**(body or {}), **self.extra}
+        if body:
+            self.operation.read_request(body, facts)
+        if facts.request_model:
+            facts.attributes[semconv.GEN_AI_REQUEST_MODEL] = facts.request_model
+        if self.stream:
+            facts.attributes[semconv.GEN_AI_REQUEST_STREAM] = True
+
+    def _read_response(self, facts: CallFacts) -> None:
+        if self._result is not None:
+            response = plain(self._result)
+        else:
+            response = self._streamed_response(facts)
+        if isinstance(response, dict):
+            self.operation.read_response(response, facts)
+        if facts.response_model:
+            facts.attributes[semconv.GEN_AI_RESPONSE_MODEL] = facts.response_model
+
+    def _streamed_response(self, facts: CallFacts) -> Any:
+        fold = self._folded()
+        whole = self.decode.rest() if self.decode is not None else None
+        complete = whole is not None or (fold is not None and fold.complete)
+        if self._outcome == "closed" and not complete:
+            facts.status = semconv.CANCELLED
+        if fold is not None and fold.error and not facts.error_type:
+            facts.status, facts.error_type = semconv.ERROR, fold.error
+        return whole or (fold.response() if fold is not None else None)
+
+    def _folded(self) -> Fold | None:
+        if self._fold is None and self.operation.fold is not None and self.chunks:
+            self._fold = self.operation.fold()
+        fold, decode = self._fold, self.decode
+        chunks, self.chunks = self.chunks, []
+        for chunk in chunks:
+            for event in decode(chunk) if decode is not None else (plain(chunk),):
+                self.count += 1
+                if fold is not None:
+                    fold.add(event)
+        return fold
+
+    def _merge_inner(self, facts: CallFacts) -> None:
+        for call in self.inner or ():
+            merge(facts, call.facts())
+
+
+def enclosing(context: Mapping[str, Any]) -> tuple[bool, LLMCall | None]:
+    """Tell whether a call in `context` already has a span, and which call of ours that is."""
+    call: LLMCall | None = context.get(CALL_KEY)
+    if call is not None:
+        return not call.ended, call
+    return context.get(semconv.INFERENCE_CONTEXT_KEY) is not None, None
+
+
+def begin(instruments: Instruments, operation: Operation, **known: Any) -> LLMCall | None:
+    """Return the call to record, or None when an outer call has its span already.
+
+    Inside a call of a client that we know nothing about, the request to the provider becomes a
+    source of facts for that outer call: one span, with the right tokens.
+    """
+    covered, outer = enclosing(current_context())
+    if not covered:
+        return LLMCall(instruments, operation, **known)
+    if outer is None or outer.inner is None:
+        return None
+    call = LLMCall(instruments, operation, silent=True, **known)
+    outer.inner.append(call)
+    return call
+
+
+def merge(outer: CallFacts, inner: CallFacts) -> None:
+    """Add what a request inside a call says to that call's facts."""
+    outer.provider = inner.provider or outer.provider
+    outer.request_model = outer.request_model or inner.request_model
+    outer.response_model = inner.response_model or outer.response_model
+    outer.service_tier = outer.service_tier or inner.service_tier
+    outer.attributes = {**inner.attributes, **outer.attributes}
+    outer.attributes[semconv.GEN_AI_PROVIDER_NAME] = outer.provider
+    outer.content = {**inner.content, **outer.content}
+    if inner.usage is None or not inner.billed:
+        return
+    if outer.usage is None:
+        outer.usage = inner.usage
+        return
+    outer.usage = _sum(outer.usage, inner.usage)
+
+
+def _sum(one: Usage, other: Usage) -> Usage:
+    counts = {
+        name: getattr(one, name) + getattr(other, name) for name in Usage._fields if name != "raw"
+    }
+    raw = one.raw or {}
+    calls = raw["calls"] if set(raw) == {"calls"} else [raw]
+    return Usage(**counts, raw={"calls": [*calls, other.raw]})
+
+
+def host_and_port(endpoint: Any) -> tuple[str, int]:
+    """Return host and port of a URL, as text or as an HTTP library's object."""
+    if not endpoint:
+        return "", 0
+    host, port = getattr(endpoint, "host", None), getattr(endpoint, "port", None)
+    scheme = getattr(endpoint, "scheme", "")
+    if host is None:
+        from urllib.parse import urlsplit  # noqa: PLC0415 - 4 ms of import, in the worker only
+
+        parts = urlsplit(str(endpoint))
+        host, port, scheme = parts.hostname or "", parts.port, parts.scheme
+    return str(host), int(port or (80 if scheme == "http" else 443))
