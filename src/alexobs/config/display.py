@@ -1,4 +1,7 @@
-"""How values are shown in messages, listings and reprs: short, and never a secret."""
+"""How values are shown in messages, listings and reprs: short, and never a secret.
+
+Patterns are compiled at first use (`re` keeps them): this is part of every import of the package.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from itertools import pairwise
 HIDDEN = "(hidden)"
 MAX_CHARACTERS = 80
 
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+_WORDS = r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+"
 _SECRET_WORDS = frozenset(
     {"auth", "authorization", "bearer", "cookie", "credential", "credentials", "headers", "passwd"}
     | {"passphrase", "password", "secret", "secrets", "token"}
@@ -17,21 +20,20 @@ _SECRET_WORDS = frozenset(
 _SECRET_PAIRS = frozenset({("api", "key"), ("access", "key"), ("private", "key"), ("x", "key")})
 _SECRET_RUNS = frozenset({"apikey", "accesskey", "privatekey", "authtoken"})
 # A provider's key, a JWT, or one opaque run of letters and digits.
-_SECRET_VALUE = re.compile(
+_OPAQUE = (
     r"\b(?:sk|pk|rk|xox[a-z]|gh[a-z]|glpat|hf|AKIA|AIza)[-_A-Za-z0-9]{12,}"
     r"|\beyJ[-_A-Za-z0-9]{8,}\.[-_A-Za-z0-9.]+"
     r"|\b(?:bearer|basic)\s+\S{6,}"
     r"|(?<![-/\\_+=.A-Za-z0-9])(?=[-_+=A-Za-z0-9]*[0-9])(?=[-_+=A-Za-z0-9]*[A-Za-z])"
-    r"[-_+=A-Za-z0-9]{28,}",
-    re.IGNORECASE,
+    r"[-_+=A-Za-z0-9]{28,}"
 )
-_URL_PASSWORD = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^/?#\s@]+@", re.IGNORECASE)
-_QUERY_VALUE = re.compile(r"([?&][^=&#\s]+=)[^&#\s]+")
+_CREDENTIALS_IN_URL = r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://)[^/?#\s@]+@"
+_QUERY_VALUE = r"([?&][^=&#\s]+=)[^&#\s]+"
 
 
 def is_secret_name(name: str) -> bool:
     """Return whether a key of this name holds a secret: `api_key` does, `max_tokens` does not."""
-    words = [word.lower() for word in _WORDS.findall(name)]
+    words = [word.lower() for word in re.findall(_WORDS, name)]
     return (
         not _SECRET_WORDS.isdisjoint(words)
         or not _SECRET_RUNS.isdisjoint(words)
@@ -41,10 +43,10 @@ def is_secret_name(name: str) -> bool:
 
 def without_secrets(text: str) -> str:
     """Return `text` without URL credentials and without what looks like a key."""
-    text = _URL_PASSWORD.sub(rf"\g<scheme>{HIDDEN}@", text)
+    text = re.sub(_CREDENTIALS_IN_URL, rf"\g<scheme>{HIDDEN}@", text)
     if "://" in text:
-        text = _QUERY_VALUE.sub(rf"\1{HIDDEN}", text)
-    return _SECRET_VALUE.sub(HIDDEN, text)
+        text = re.sub(_QUERY_VALUE, rf"\1{HIDDEN}", text)
+    return re.sub(_OPAQUE, HIDDEN, text, flags=re.IGNORECASE)
 
 
 def shown(name: str, value: object) -> str:

@@ -73,28 +73,57 @@ def load_with_origins(
         ConfigError: with every problem found.
     """
     environ = os.environ if environ is None else environ
-    layers: list[Layer] = []
-    problems: list[Problem] = []
-    file: FilePath | None = None
-    section = False
     if isinstance(source, (Mapping, Config)):
-        found, wrong = _from_value(source)
-    else:
-        file = config_file(environ) if source is None else FilePath(source).expanduser()
-        found, wrong, section = _from_file(file, required=source is not None)
-    layers.append(found)
-    problems += wrong
-    if not isinstance(source, Config):
-        found, wrong = environment.layer(environ)
-        layers.append(found)
-        problems += wrong
-    found, wrong = arguments.layer(overrides or {})
-    layers.append(found)
-    problems += wrong
-    if problems:
+        environ = {} if isinstance(source, Config) else environ
+        return _merged(_from_value(source), None, environ, overrides)
+    path = config_file(environ) if source is None else FilePath(source).expanduser()
+    content = document.read_bytes(path)
+    if content is None and source is not None:
+        raise document.failure(path, "no such file", hint="alexobs config init writes one")
+    return load_content(path, content, overrides=overrides, environ=environ)
+
+
+def load_content(
+    path: FilePath,
+    content: bytes | None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Loaded:
+    """Return what `load_with_origins` returns for a file with this content; None: absent.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    environ = os.environ if environ is None else environ
+    parsed = Parsed({}, [], section=False) if content is None else parse(path, content)
+    return _merged(parsed, path, environ, overrides)
+
+
+class Parsed(NamedTuple):
+    """What one source sets, what is wrong in it, and whether it has the key `observability`."""
+
+    layer: Layer
+    problems: list[Problem]
+    section: bool
+
+
+def _merged(
+    first: Parsed,
+    file: FilePath | None,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, Any] | None,
+) -> Loaded:
+    layers = [
+        (first.layer, first.problems),
+        environment.layer(environ),
+        arguments.layer(overrides or {}),
+    ]
+    if problems := [found for _, wrong in layers for found in wrong]:
         raise ConfigError(problems)
-    merged = {path: found for layer in layers for path, found in layer.items()}
-    return Loaded(assemble(merged), {p: f.origin for p, f in merged.items()}, file, section)
+    merged = {path: found for layer, _ in layers for path, found in layer.items()}
+    origins = {path: found.origin for path, found in merged.items()}
+    return Loaded(assemble(merged), origins, file, first.section)
 
 
 def assemble(layer: Mapping[Path, Found]) -> Config:
@@ -122,25 +151,16 @@ def _build(section: type, path: Path, values: Mapping[Path, Any]) -> Any:
     return section(**given)
 
 
-def _from_value(source: Mapping[str, Any] | Config) -> tuple[Layer, list[Problem]]:
-    if isinstance(source, Mapping) and ROOT in source:
-        source = source[ROOT]
+def _from_value(source: Mapping[str, Any] | Config) -> Parsed:
+    section = isinstance(source, Mapping) and ROOT in source
+    content = source[ROOT] if isinstance(source, Mapping) and section else source
     checker = Checker()
-    checker.section(entry_of(source, Origin("argument", "config")))
-    return checker.layer, checker.problems
+    checker.section(entry_of(content, Origin("argument", "config")))
+    return Parsed(checker.layer, checker.problems, section)
 
 
-def _from_file(path: FilePath, *, required: bool) -> tuple[Layer, list[Problem], bool]:
-    content = document.read_bytes(path)
-    if content is None:
-        if required:
-            raise document.failure(path, "no such file", hint="alexobs config init writes one")
-        return {}, [], False
-    return parse(path, content)
-
-
-def parse(path: FilePath, content: bytes) -> tuple[Layer, list[Problem], bool]:
-    """Return what the content of a file sets, what is wrong in it, and whether it has our key.
+def parse(path: FilePath, content: bytes) -> Parsed:
+    """Return what the content of a file sets and what is wrong in it.
 
     Raises:
         ConfigError: it cannot be parsed at all.
@@ -148,11 +168,11 @@ def parse(path: FilePath, content: bytes) -> tuple[Layer, list[Problem], bool]:
     text, _ = document.decode(path, content)
     top = document.compose(path, text)
     if top is None:
-        return {}, [], False
+        return Parsed({}, [], section=False)
     reader = document.Reader(path)
     entry = reader.observability(top)
     checker = Checker()
     if entry is not None:
         checker.section(entry)
     problems = sorted(reader.problems + checker.problems, key=lambda found: found.line)
-    return checker.layer, problems, entry is not None
+    return Parsed(checker.layer, problems, entry is not None)

@@ -1,0 +1,200 @@
+"""Saving: our key replaced in a file that also belongs to others."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
+
+from alexobs.config import document
+from alexobs.config.change import to_mapping
+from alexobs.config.layer import ROOT
+from alexobs.config.load import assemble, parse
+from alexobs.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from alexobs.config.document import Node
+    from alexobs.config.model import Config
+
+_ATTEMPTS = 5
+_YAML_1_1_NEWLINES = "\x85\u2028\u2029"
+
+
+def save(config: Config, path: str | os.PathLike[str]) -> None:
+    """Write what differs from the defaults under the key `observability` of a file.
+
+    Everything else in the file stays as it is, byte for byte; the file is replaced in one step,
+    with its mode and, behind a symbolic link, in its place. A file that says the same already is
+    left alone.
+
+    Raises:
+        ConfigError: the file cannot be read, parsed or written, or our key cannot be replaced
+            without changing what belongs to others (as when they use an anchor inside it).
+    """
+    values = to_mapping(config, changed_only=True)
+    write_section(FilePath(path), lambda newline: block(values, newline), config)
+
+
+def write_section(path: FilePath, section: Callable[[str], str], config: Config) -> None:
+    """Replace our key by the text of `section`, a function of the newline, that means `config`.
+
+    Raises:
+        ConfigError: as `save` does.
+    """
+    target = FilePath(os.path.realpath(path.expanduser()))
+    for _ in range(_ATTEMPTS):
+        old = document.read_bytes(target)
+        new = _replaced(target, old or b"", section, config)
+        if new == old:
+            return
+        temporary = _written_beside(target, new)
+        try:
+            # Somebody else may have saved their part meanwhile: start again from theirs.
+            if document.read_bytes(target) == old:
+                temporary.replace(target)
+                return
+        except OSError as error:
+            raise document.failure(target, f"cannot be replaced: {error.strerror}") from None
+        finally:
+            temporary.unlink(missing_ok=True)
+    raise document.failure(target, "changed by others at every attempt to save it")
+
+
+def block(values: dict[str, Any], newline: str) -> str:
+    """Return our key with `values` as YAML text, in block style."""
+    import yaml  # noqa: PLC0415 - only programs that save pay for it
+
+    text: str = yaml.safe_dump({ROOT: values}, sort_keys=False, allow_unicode=True, width=1 << 20)
+    if any(mark in text for mark in _YAML_1_1_NEWLINES):  # these come back as spaces
+        text = yaml.safe_dump({ROOT: values}, sort_keys=False, width=1 << 20)
+    return text.replace("\n", newline)
+
+
+def _flow(values: Any) -> str:
+    import yaml  # noqa: PLC0415 - only programs that save pay for it
+
+    text: str = yaml.safe_dump(values, sort_keys=False, default_flow_style=True, width=1 << 20)
+    return text.strip()
+
+
+def _replaced(path: FilePath, old: bytes, section: Callable[[str], str], config: Config) -> bytes:
+    text, encoding = document.decode(path, old)
+    top = document.compose(path, text)
+    newline = "\r\n" if "\r\n" in text else "\n"
+    if _means(path, old, config):
+        return old
+    for candidate in _candidates(text, top, section(newline), newline, config):
+        new = candidate.encode(encoding)
+        if _means(path, new, config) and _others(path, candidate) == _others(path, text):
+            return new
+    raise document.failure(
+        path,
+        f"cannot be saved: {ROOT} cannot be replaced without changing the rest",
+        hint="an anchor in it that the rest uses?",
+    )
+
+
+def _means(path: FilePath, content: bytes, config: Config) -> bool:
+    try:
+        layer, problems, present = parse(path, content)
+    except ConfigError:
+        return False
+    return present and not problems and assemble(layer) == config
+
+
+def _others(path: FilePath, text: str) -> list[str]:
+    """Return the other top-level keys with all that they hold, comparable."""
+    import yaml  # noqa: PLC0415 - only programs that save pay for it
+
+    try:
+        top = document.compose(path, text)
+    except ConfigError:
+        return ["broken"]
+    pairs = [] if top is None else top.value
+    return [
+        yaml.serialize(node) for key, value in pairs if key.value != ROOT for node in (key, value)
+    ]
+
+
+def _candidates(text: str, top: Node, section: str, newline: str, config: Config) -> Iterator[str]:
+    """Yield texts with our key replaced or added, the most natural first; each is checked."""
+    if top is None:
+        yield _ended(text, newline) + section
+        return
+    ours = next(((key, value) for key, value in top.value if key.value == ROOT), None)
+    if top.flow_style:
+        yield from _in_flow(text, top, ours, config)
+    elif ours is not None:
+        start = _line_start(text, ours[0].start_mark.index)
+        end = _content_end(text, ours[1], ours[0].end_mark.index)
+        yield text[:start] + _indented(section, top, newline) + text[end:]
+    else:
+        section = _indented(section, top, newline)
+        yield _ended(text, newline) + section
+        end = _content_end(text, top, top.start_mark.index)
+        yield text[:end] + section + text[end:]
+
+
+def _in_flow(text: str, top: Node, ours: tuple[Node, Node] | None, config: Config) -> Iterator[str]:
+    values = _flow(to_mapping(config, changed_only=True))
+    if ours is not None:
+        start, end = ours[1].start_mark.index, ours[1].end_mark.index
+        yield text[:start] + values + text[end:]
+        return
+    at = top.start_mark.index + 1
+    comma = ", " if top.value else ""
+    quoted = '"' if text[at:].lstrip().startswith('"') else ""
+    yield f"{text[:at]}{quoted}{ROOT}{quoted}: {values}{comma}{text[at:]}"
+
+
+def _content_end(text: str, node: Node, at_least: int) -> int:
+    """Return where the line ends in which the content of a node ends.
+
+    A block collection's own end mark stands behind the comments that follow it, which may belong
+    to the next key; the last scalar's does not.
+    """
+    while node.id != "scalar" and not node.flow_style and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    end = max(node.end_mark.index, at_least)
+    if node.id == "scalar" and node.style in ("|", ">"):
+        kept = len(text[:end]) - len(text[:end].rstrip(" \r\n"))
+        end -= kept
+    line_end = text.find("\n", end)
+    return len(text) if line_end < 0 else line_end + 1
+
+
+def _line_start(text: str, index: int) -> int:
+    return text.rfind("\n", 0, index) + 1
+
+
+def _indented(section: str, top: Node, newline: str) -> str:
+    indent = " " * top.start_mark.column
+    return "".join(f"{indent}{line}{newline}" for line in section.split(newline)[:-1])
+
+
+def _ended(text: str, newline: str) -> str:
+    return text if not text or text.endswith(("\n", "\ufeff")) else text + newline
+
+
+def _written_beside(target: FilePath, content: bytes) -> FilePath:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise document.failure(target, f"cannot be written: {error.strerror}") from None
+    with contextlib.suppress(OSError):
+        status = target.stat()
+        FilePath(name).chmod(stat.S_IMODE(status.st_mode))
+        if hasattr(os, "chown"):
+            os.chown(name, status.st_uid, status.st_gid)
+    return FilePath(name)
