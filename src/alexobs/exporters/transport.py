@@ -80,6 +80,15 @@ def compress(body: bytes) -> bytes:
     return compressor.compress(body) + compressor.flush()
 
 
+def redacted(text: str, headers: Mapping[str, str]) -> str:
+    """Return `text` without the values of `headers`, whole or without their scheme."""
+    for value in headers.values():
+        for secret in (value, value.rpartition(" ")[2]):
+            if len(secret) >= 4:
+                text = text.replace(secret, "[redacted]")
+    return text
+
+
 class HttpTransport:
     """Posts bodies to one origin.
 
@@ -139,11 +148,7 @@ class HttpTransport:
 
     def redact(self, text: str) -> str:
         """Return `text` without the values of our headers, should a server echo them."""
-        for value in self._headers.values():
-            for secret in (value, value.rpartition(" ")[2]):
-                if len(secret) >= 4:
-                    text = text.replace(secret, "[redacted]")
-        return text
+        return redacted(text, self._headers)
 
     def _request(
         self, target: str, body: bytes, headers: Mapping[str, str], deadline: float
