@@ -6,9 +6,12 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from alexobs.config import Config
+    from alexobs.engine import Engine
     from alexobs.pipeline.accounting import SignalAccount
+    from alexobs.pipeline.delivery import DestinationStatus
     from alexobs.records import Signal
 
 
@@ -48,3 +51,80 @@ class Health:
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, as `/healthz` and ``alexobs doctor --json`` show it."""
         return {**asdict(self), "balanced": self.balanced}
+
+
+def assess(engine: Engine) -> Health:
+    """Return the health of `engine`'s parts at this moment."""
+    config = engine.config
+    accounts = engine.pipeline.accounts()
+    statuses = engine.delivery.status()
+    problems = list(_problems(engine, accounts, statuses))
+    return Health(
+        status="off" if not config.enabled else "degraded" if problems else "ok",
+        signals=accounts,
+        problems=tuple(problems),
+        exporter=exporter_name(config),
+        reachable=_reachable(accounts, statuses),
+        prometheus=None if engine.prometheus is None else engine.prometheus.url,
+        spool=engine.delivery.spool_state(),
+        redactions={} if engine.redactor is None else dict(engine.redactor.counts),
+        faults={**engine.faults.counts, **engine.meter_provider.faults},
+        open_spans=len(engine.runtime.open_spans),
+    )
+
+
+def exporter_name(config: Config) -> str:
+    """Return where spans go, as a person would say it."""
+    tracing = config.tracing
+    return {
+        "otlp": f"otlp {tracing.otlp_endpoint}",
+        "jaeger": f"jaeger {tracing.jaeger_endpoint}",
+        "zipkin": f"zipkin {tracing.zipkin_endpoint}",
+        "file": f"file {tracing.file_path}",
+    }.get(tracing.exporter, tracing.exporter)
+
+
+def _reachable(
+    accounts: Mapping[Signal, SignalAccount], statuses: Sequence[DestinationStatus]
+) -> bool | None:
+    if any(status.failures for status in statuses):
+        return False
+    return True if any(account.exported for account in accounts.values()) else None
+
+
+def _problems(
+    engine: Engine,
+    accounts: Mapping[Signal, SignalAccount],
+    statuses: Sequence[DestinationStatus],
+) -> Iterator[str]:
+    for status in statuses:
+        if status.failures:
+            yield (
+                f"{exporter_name(engine.config)} has not answered {status.failures} times "
+                f"({status.message}); {status.waiting_batches} batches wait. "
+                "Start it (locally: alexobs up), or correct tracing.*_endpoint."
+            )
+    for signal, account in accounts.items():
+        for reason, count in account.dropped.items():
+            yield f"{count} {signal} records were dropped: {reason}. {_REMEDIES.get(reason, '')}"
+    server = engine.prometheus
+    if server is not None and server.error:
+        yield f"/metrics is not served: {server.error}. Choose another metrics.prometheus_port."
+    if engine.sink.dropped or engine.sink.lost:
+        yield f"{engine.sink.dropped + engine.sink.lost} log lines were lost: the stream is stuck."
+    faults = sum(engine.faults.counts.values())
+    if faults:
+        yield f"{faults} faults of alexobs were kept from the application: see faults."
+
+
+_REMEDIES = {
+    "queue_full": "Raise pipeline.queue_max_records, or lower tracing.sample_rate.",
+    "spool_full": "Raise pipeline.spool_max_bytes, or bring the back end up.",
+    "spool_age": "The back end was away for longer than pipeline.spool_max_age_s.",
+    "memory_full": "The spool's disk cannot be written and memory is full.",
+    "rejected": "The back end took only a part of a request; its message says why.",
+    "refused": "The back end refused the request; its message says why.",
+    "too_large": "Lower tracing.max_attribute_length, or raise the back end's limit.",
+    "no_exporter": "No exporter takes them: set tracing.exporter.",
+    "failed": "Encoding failed: see faults.",
+}

@@ -7,17 +7,24 @@ level that is on is a method of that class, a level that is off is the inherited
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
 from alexobs.context import current_context
-from alexobs.logs.lines import ERROR_SEVERITY, SEVERITIES, Failure, Origin, level_name
+from alexobs.logs.lines import (
+    ERROR_SEVERITY,
+    SEVERITIES,
+    Origin,
+    failure_of,
+    level_name,
+    severity_of_stdlib,
+)
 from alexobs.logs.snapshot import plain_fields, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from alexobs.logs.lines import Failure
     from alexobs.logs.sink import LogSink
 
 __all__ = ["Logger"]
@@ -165,20 +172,13 @@ class Logger(Origin):
 def _severity(level: str | int) -> int:
     """Return OpenTelemetry's number for a level's name, or for a number of `logging`."""
     if isinstance(level, int):
-        return SEVERITIES[_stdlib_level_name(level)]
+        return severity_of_stdlib(level)
     try:
         return _LEVELS[level.lower()]
     except (KeyError, AttributeError):
         raise ValueError(
             f"unknown log level {level!r}: expected debug, info, warn, error, critical or off"
         ) from None
-
-
-def _stdlib_level_name(number: int) -> str:
-    for lowest, name in ((50, "critical"), (40, "error"), (30, "warn"), (20, "info")):
-        if number >= lowest:
-            return name
-    return "debug"
 
 
 def _writer(sink: LogSink, severity: int, name: str) -> Callable[..., None]:
@@ -239,16 +239,3 @@ def _unusual_call(
     text = event if type(event) is str else text_of(event)
     plain, _ = plain_fields({str(index): value for index, value in enumerate(args)})
     return (text, tuple(plain.values())) if args else text, failure_of(exc_info)
-
-
-def failure_of(exc_info: Any) -> Failure | None:
-    """Return what is kept of `exc_info`, in any of the forms that `logging` allows."""
-    try:
-        if isinstance(exc_info, BaseException):
-            return Failure(type(exc_info), exc_info, exc_info.__traceback__)
-        if not isinstance(exc_info, tuple):
-            exc_info = sys.exc_info() if exc_info else (None, None, None)
-        kind, error, trace = exc_info
-        return None if kind is None else Failure(kind, error, trace)
-    except Exception:
-        return None

@@ -12,7 +12,7 @@ from alexobs.records import SpanData, SpanEvent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from alexobs.pipeline.enrich import FinishedSpan
+    from alexobs.pipeline.enrich import Enricher, FinishedSpan
     from alexobs.pipeline.messages import ContentEncoder
 
 _OTLP_KIND = (1, 2, 3, 4, 5)  # OpenTelemetry's SpanKind numbers, from INTERNAL on, are one less
@@ -72,6 +72,16 @@ class Assembler:
         self._add_events(spans, data, event_attributes, names)
         self._add_links(spans, data, link_attributes)
         return data
+
+    def describe(self, span: FinishedSpan, enricher: Enricher) -> dict[str, Any]:
+        """Return all attributes of `span`, content included, for a processor in this process."""
+        enriched = enricher.enrich(span) if span.call is not None and span.end_time else None
+        attributes = describe(span, enriched)
+        if enriched is not None and self._capture == "full":
+            for key, value in enriched.facts.content.items():
+                if value is not None:
+                    attributes[key] = self._content.fresh().encode(value)
+        return attributes
 
     def _redacted(
         self,

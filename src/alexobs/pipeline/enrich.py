@@ -119,6 +119,13 @@ class Enricher:
             found = span.enriched = self._enrich(span)
         return found
 
+    def priced(self, observation: LLMObservation) -> LLMObservation:
+        """Return the observation with its cost, when it came without and can be priced."""
+        if observation.cost_usd is not None or observation.usage is None or self._pricer is None:
+            return observation
+        cost = self._pricer.cost(observation.provider, observation.model, observation.usage)
+        return observation._replace(cost_usd=cost.usd) if isinstance(cost, Cost) else observation
+
     def _enrich(self, span: FinishedSpan) -> Enriched:
         assert span.call is not None  # noqa: S101 - the caller's business
         try:

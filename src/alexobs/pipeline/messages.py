@@ -46,6 +46,10 @@ class ContentEncoder:
         self._cache: OrderedDict[Any, str] = OrderedDict()
         self._cached_bytes = 0
 
+    def fresh(self) -> ContentEncoder:
+        """Return an encoder with the same settings and a cache of its own, for another thread."""
+        return ContentEncoder(self._redactor, self._max_length)
+
     def encode(self, content: Any) -> str:
         """Return JSON text of `content`: `Messages`, or any value."""
         if not isinstance(content, Messages):

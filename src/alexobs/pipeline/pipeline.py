@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from alexobs.config.model import PipelineConfig
+    from alexobs.pipeline.assemble import BatchRedactor
+    from alexobs.pipeline.delivery import Delivery
     from alexobs.pipeline.stages import Stages
     from alexobs.records import LogRecord, MetricData, Resource, Signal, SpanData
 
@@ -49,30 +51,6 @@ class Exporter(Protocol):
         ...
 
 
-class Delivery(Protocol):
-    """What is needed of the delivery; its methods may be called from any thread."""
-
-    def submit(self, batch: Batch) -> None:
-        """Spool a batch and queue it for sending."""
-        ...
-
-    def step(self, now: float) -> float:
-        """Send what is due; return the time (``monotonic``) of the next attempt."""
-        ...
-
-    def drain(self, deadline: float) -> None:
-        """Send what waits until `deadline`, or until the back end does not answer."""
-        ...
-
-    def waiting(self) -> Mapping[Signal, int]:
-        """Return the records that wait, by signal, those of dead processes left out."""
-        ...
-
-    def close(self) -> None:
-        """Release files and connections; what waits stays in the spool."""
-        ...
-
-
 class Pipeline:
     """Takes records from the signals and brings them to the back end.
 
@@ -83,6 +61,10 @@ class Pipeline:
         drain_logs: writes waiting log lines; called by the worker.
         tick: periodic tasks (config watching, metric export), called about once a second.
         unsampled: spans that ended unsampled without coming here; see `tracing.Runtime`.
+
+    Attributes:
+        lock: guards the books; the delivery shares it, so that the identity always holds.
+        put: takes a record from any thread, at once.
     """
 
     def __init__(
@@ -102,7 +84,7 @@ class Pipeline:
         self._drain_logs = drain_logs
         self._tick = tick
         self.accounting = Accounting()
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._wake = threading.Event()
         self._send_wake = threading.Event()
         self.queue = RecordQueue(config.queue_max_records, config.queue_max_bytes, self.wake)
@@ -128,7 +110,7 @@ class Pipeline:
         config: PipelineConfig,
     ) -> None:
         """Use these from the next record on; what waits is finished with the old ones first."""
-        with self._lock:
+        with self.lock:
             if self._stages is not None:
                 self._work_off()
                 self._stage(self._stages.flush_tail())
@@ -213,7 +195,7 @@ class Pipeline:
     # -- work ----------------------------------------------------------------------------------
 
     def _work_slice(self) -> int:
-        with self._lock:
+        with self.lock:
             stages = self._stages
             if stages is None:
                 return 0
@@ -237,7 +219,7 @@ class Pipeline:
 
         A scrape calls this, so that metrics never lag behind what has ended.
         """
-        with self._lock:
+        with self.lock:
             self._work_off()
 
     def _work_off(self) -> None:
@@ -256,7 +238,7 @@ class Pipeline:
 
     def stage_logs(self, records: Sequence[LogRecord]) -> None:
         """Take log records, redacted already, for the back end."""
-        with self._lock:
+        with self.lock:
             if "logs" not in self._exporters:
                 return
             self.accounting.created("logs", len(records))
@@ -266,7 +248,7 @@ class Pipeline:
     def send_metrics(self, metrics: Sequence[MetricData]) -> None:
         """Encode and spool the points of `metrics`."""
         count = sum(len(metric.points) for metric in metrics)
-        with self._lock:
+        with self.lock:
             exporter = self._exporters.get("metrics")
             if exporter is None or not count:
                 return
@@ -274,6 +256,20 @@ class Pipeline:
             self._submit(
                 "metrics", exporter, count, exporter.encode_metrics(metrics, self._resource)
             )
+
+    def announce(self, records: Sequence[LogRecord], redactor: BatchRedactor | None) -> None:
+        """Send events about running spans: at once, unspooled, and not part of the accounts."""
+        exporter = self._exporters.get("logs")
+        delivery = self._delivery
+        if exporter is None or delivery is None:
+            return
+        if redactor is not None:
+            clean = redactor.batch([record.attributes for record in records])
+            for record, attributes in zip(records, clean, strict=True):
+                record.attributes = attributes
+        body = exporter.encode_logs(records, self._resource)
+        if body is not None:
+            delivery.send_now(Batch("logs", exporter.encoding, len(records), body))
 
     def _mark_staged(self) -> None:
         if not self._staged_since:
@@ -292,7 +288,7 @@ class Pipeline:
     def _encode_some(self) -> bool:
         """Encode and submit one batch of each signal; tell whether more is staged."""
         limit = self._config.batch_max_records
-        with self._lock:
+        with self.lock:
             spans, self._staged_spans = self._staged_spans[:limit], self._staged_spans[limit:]
             logs, self._staged_logs = self._staged_logs[:limit], self._staged_logs[limit:]
             if spans:
@@ -349,7 +345,7 @@ class Pipeline:
         """Work off, encode and spool everything that has ended, without waiting for delivery."""
         if self._drain_logs is not None:
             self._drain_logs()
-        with self._lock:
+        with self.lock:
             self._work_off()
             if self._drain_logs is not None:  # lines about the calls that were just worked off
                 self._drain_logs()
@@ -358,7 +354,7 @@ class Pipeline:
     def shutdown(self, timeout_s: float) -> bool:
         """Flush, stop the threads and release files; True when nothing is left behind."""
         deadline = time.monotonic() + timeout_s
-        with self._lock:
+        with self.lock:
             if self._stages is not None:
                 self._work_off()
                 self._stage(self._stages.flush_tail())
@@ -374,9 +370,10 @@ class Pipeline:
             self._delivery.close()
         return delivered
 
-    def after_fork_in_child(self, delivery: Delivery | None) -> None:
+    def after_fork_in_child(self, resource: Resource) -> None:
         """Start clean in a forked child: what the parent has recorded, the parent sends."""
-        self._lock = threading.RLock()
+        self._resource = resource
+        self.lock = threading.RLock()
         self._start_lock = threading.Lock()
         self._wake = threading.Event()
         self._send_wake = threading.Event()
@@ -386,11 +383,10 @@ class Pipeline:
         self.queue.clear_after_fork()
         if self._stages is not None:
             self._stages.tail.clear()
-        self._delivery = delivery
 
     def accounts(self) -> dict[Signal, SignalAccount]:
         """Return where the records of each signal are, at one moment."""
-        with self._lock:
+        with self.lock:
             queued = {"traces": len(self.queue) + len(self._staged_spans)}
             if self._stages is not None:
                 queued["traces"] += self._stages.tail.waiting

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from alexobs import semconv
-from alexobs.pipeline.enrich import describe, model_of, observation_of, run_attributes
-from alexobs.records import LLMObservation, LogRecord, Scope, SpanData, ToolObservation
+from alexobs.pipeline.enrich import describe, model_of, observation_of
+from alexobs.records import LLMObservation, LogRecord, SpanData, ToolObservation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from alexobs.pipeline.enrich import Enriched, Enricher, FinishedSpan
     from alexobs.pipeline.tail import TailBuffer
 
-_LLM_SCOPE = Scope("alexobs.llm")
-_TOOL_SCOPE = Scope("alexobs.tool")
 _INFO, _ERROR = 9, 17  # OpenTelemetry's severity numbers
 
 
@@ -40,8 +37,8 @@ class Stages:
     Args:
         tracing: whether spans are kept at all; without, they are only metered.
         meter: records calls; None when metrics are off.
-        log_call: takes a log record for a call; None when logging is off.
-        log_threshold: lowest severity that is worth making a record.
+        log_call: takes span, severity, event and fields of a line; None when logging is off.
+        log_threshold: lowest severity that is worth making a line.
     """
 
     def __init__(
@@ -52,7 +49,7 @@ class Stages:
         assembler: Assembler,
         tail: TailBuffer,
         meter: Meter | None,
-        log_call: Callable[[LogRecord], None] | None,
+        log_call: Callable[[FinishedSpan, int, str, dict[str, Any]], None] | None,
         log_threshold: int,
         accounting: Accounting,
         fault: Callable[[str, BaseException], None],
@@ -92,7 +89,7 @@ class Stages:
         kind = record.__class__
         if kind is LLMObservation or kind is ToolObservation:
             self._accounting.uncounted += 1
-            self._observe(record)
+            self._observe(self.enricher.priced(record) if kind is LLMObservation else record)
             return
         span: FinishedSpan = record
         enriched = None
@@ -143,19 +140,18 @@ class Stages:
     def _log(self, span: FinishedSpan, enriched: Enriched) -> None:
         severity = _ERROR if enriched.facts.status == semconv.ERROR else _INFO
         if self._log_call is not None and severity >= self._log_threshold:
-            self._log_call(call_record(span, enriched, severity))
+            self._log_call(span, severity, *call_line(span, enriched))
 
 
-def call_record(span: FinishedSpan, enriched: Enriched, severity: int) -> LogRecord:
-    """Return the log record of one LLM or tool call."""
+def call_line(span: FinishedSpan, enriched: Enriched) -> tuple[str, dict[str, Any]]:
+    """Return event and fields of the log line about one LLM or tool call."""
     facts = enriched.facts
-    end_ns = span.end_time or time.time_ns()
-    fields: dict[str, Any] = {} if span.run is None else run_attributes(span.run)
+    fields: dict[str, Any] = {}
     if facts.kind == "tool":
-        body, scope = "tool executed", _TOOL_SCOPE
+        event = "tool executed"
         fields["tool_name"] = facts.tool_name
     else:
-        body, scope = "llm call", _LLM_SCOPE
+        event = "llm call"
         fields["model"] = model_of(facts)
         fields["provider"] = facts.provider
         if facts.usage is not None:
@@ -164,19 +160,10 @@ def call_record(span: FinishedSpan, enriched: Enriched, severity: int) -> LogRec
         if enriched.cost is not None:
             fields["cost_usd"] = enriched.cost.usd
     fields["status"] = facts.status
-    fields["duration_s"] = round((end_ns - span.start_time) / 1e9, 6)
+    fields["duration_s"] = round(((span.end_time or 0) - span.start_time) / 1e9, 6)
     if facts.error_type:
         fields["error_type"] = facts.error_type
-    return LogRecord(
-        time_ns=end_ns,
-        severity=severity,
-        body=body,
-        attributes=fields,
-        scope=scope,
-        trace_id=span.trace_id,
-        span_id=span.span_id,
-        flags=span.flags,
-    )
+    return event, fields
 
 
 def running_record(span: FinishedSpan, now_ns: int) -> LogRecord:

@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 MAX_OPEN_SPANS = 10_000  # followed while they run; spans that nobody ends stop here, not in memory
 
 
+class OpenSpans(dict[int, "Span"]):
+    """Spans that run now, by id. Bounded: spans that nobody ends must not fill the memory."""
+
+    def __setitem__(self, span_id: int, span: Span) -> None:
+        if len(self) < MAX_OPEN_SPANS:
+            super().__setitem__(span_id, span)
+
+
 class Ids:
     """Random trace and span ids, from a generator of our own.
 
@@ -97,9 +105,15 @@ class Runtime:
         # Spans that end unsampled and unseen are only counted: `next` is atomic, and 30 ns.
         self.unsampled = unsampled if unsampled is not None else itertools.count()
         self.count_unsampled = self.unsampled.__next__
-        self.open_spans = open_spans if open_spans is not None else {}
+        self.open_spans: dict[int, Span] = open_spans if open_spans is not None else OpenSpans()
         self.finish = self._finish_with_processors if self.processors else finish
         self._finish = finish
+
+    def after_fork_in_child(self) -> None:
+        """Forget the parent's spans."""
+        self.unsampled = itertools.count()
+        self.count_unsampled = self.unsampled.__next__
+        self.open_spans.clear()
 
     @property
     def unsampled_count(self) -> int:

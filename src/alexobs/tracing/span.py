@@ -227,7 +227,10 @@ class Span(otel.Span):
         now = end_time if end_time is not None else runtime.now_ns()
         # A wall clock that was set back must not make a negative duration.
         self._end_ns = max(now, self._start_ns)
-        if self.recording or self.call is not None:
+        if self.recording:
+            runtime.open_spans.pop(self.span_id, None)
+            runtime.finish(self)
+        elif self.call is not None:
             runtime.finish(self)
         elif runtime.enabled:
             runtime.count_unsampled()

@@ -101,8 +101,10 @@ class Tracer(otel.Tracer):
         if links and recording:
             for link in links:
                 span.add_link(link.context, link.attributes)
-        if runtime.processors and sampled:
-            runtime.started(span, found)
+        if recording:
+            runtime.open_spans[span_id] = span
+            if runtime.processors and sampled:
+                runtime.started(span, found)
         return span
 
     def start_as_current_span(  # type: ignore[override]  # noqa: PLR0917

@@ -1,0 +1,349 @@
+"""The engine of an `Observability`: owns the parts, swaps them on reload, takes them down."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from alexobs import __version__, lifecycle, parts
+from alexobs.config.load import load
+from alexobs.config.watch import Watcher
+from alexobs.context import RUN_KEY, SPAN_KEY, Context
+from alexobs.faults import Faults
+from alexobs.health import Health, assess
+from alexobs.logger import Logger
+from alexobs.logs.lines import LINE_BYTES, Origin
+from alexobs.logs.sink import LogSink
+from alexobs.metrics import MeterProvider, MetricsCollector
+from alexobs.pipeline.pipeline import Pipeline
+from alexobs.pipeline.stages import Stages, running_record
+from alexobs.resource import resource_of
+from alexobs.tracing import Ids, Runtime, TracerProvider
+from alexobs.tracing.announce import Announcer
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Mapping
+
+    from alexobs.config import Config, ConfigError
+    from alexobs.exporters.prometheus_http import PrometheusServer
+    from alexobs.pipeline.enrich import FinishedSpan
+    from alexobs.tracing import Span
+
+    Source = str | os.PathLike[str] | Mapping[str, Any] | Config | None
+
+_CALL_LINES = Origin("alexobs.calls", {})
+
+
+class Engine:
+    """Everything behind one `Observability`; see there for the arguments."""
+
+    def __init__(
+        self,
+        source: Source,
+        overrides: Mapping[str, Any],
+        *,
+        ids: Ids,
+        now_ns: Callable[[], int],
+        raise_faults: bool,
+    ) -> None:
+        self.config = load(source, overrides=overrides)
+        self.faults = Faults(reraise=raise_faults)
+        self.now_ns = now_ns
+        self.closed = False
+        self._ids = ids
+        self._lock = threading.RLock()
+        self._processors: list[Any] = []
+        self._watcher: Watcher | None = None
+        self._stdlib: Any = None
+        self.prometheus: PrometheusServer | None = None
+        self.resource = resource_of(self.config)
+        self.redactor = parts.make_redactor(self.config)
+        self.pipeline = Pipeline(
+            self.config.pipeline,
+            resource=self.resource,
+            fault=self.faults.report,
+            drain_logs=lambda: self.sink.drain(256),
+            tick=self._tick,
+            unsampled=lambda: self.runtime.unsampled_count,
+        )
+        self._build_metrics()
+        self._build_logging()
+        self.exporters = parts.make_exporters(self.config)
+        self.delivery = parts.make_delivery(self.config, self.exporters, self.pipeline, self.faults)
+        self.runtime = self._make_runtime(None)
+        self.tracer_provider = TracerProvider(self.runtime)
+        self.announcer = Announcer(self.runtime.open_spans)
+        self._configure_pipeline()
+        self._serve_prometheus()
+        self._next_metric_export_s = time.monotonic() + self.config.metrics.export_interval_s
+        lifecycle.watch(self)
+
+    # -- building ------------------------------------------------------------------------------
+
+    def _build_metrics(self) -> None:
+        settings = self.config.metrics
+        self.meter_provider = MeterProvider(
+            boundaries=settings.boundaries,
+            cardinality_limit=settings.cardinality_limit,
+            clock=self.now_ns,
+            redact=self._redact_label,
+            warn=lambda message: self.faults.say(message, message),
+        )
+        self.metrics = MetricsCollector(self.meter_provider, self.pipeline.put, version=__version__)
+        self.meter_provider.set_enabled(self.config.enabled and settings.enabled)
+
+    def _build_logging(self) -> None:
+        settings = self.config.logging
+        self.sink = LogSink(
+            parts.stream_of(self.config),
+            settings.format,
+            redactor=self.redactor,
+            on_records=self.pipeline.stage_logs if settings.otlp else None,
+            wake=self.pipeline.wake,
+            on_fault=self.faults.report,
+        )
+        self.logger = Logger(self.sink, level=self._log_level())
+        self._route_stdlib()
+
+    @property
+    def logging_on(self) -> bool:
+        """Whether log lines are written."""
+        return self.config.enabled and self.config.logging.enabled
+
+    def _log_level(self) -> str:
+        return self.config.logging.level if self.logging_on else "off"
+
+    def _route_stdlib(self) -> None:
+        wanted = self.logging_on and self.config.logging.stdlib and not self.closed
+        if wanted and self._stdlib is None:
+            self._stdlib = parts.route_stdlib(self.logger)
+        elif not wanted and self._stdlib is not None:
+            self._stdlib.uninstall()
+            self._stdlib = None
+
+    def _make_runtime(self, old: Runtime | None) -> Runtime:
+        return Runtime(
+            self.config,
+            resource=self.resource,
+            finish=self.pipeline.put,
+            describe=self._describe,
+            fault=self.faults.report,
+            ids=self._ids,
+            now_ns=self.now_ns,
+            processors=self._processors,
+            unsampled=None if old is None else old.unsampled,
+            open_spans=None if old is None else old.open_spans,
+        )
+
+    def _swap_runtime(self) -> None:
+        self.runtime = self._make_runtime(self.runtime)
+        self.tracer_provider.runtime = self.runtime
+
+    def _configure_pipeline(self) -> None:
+        settings = self.config
+        self._enricher = parts.make_enricher(settings, self.faults)
+        self._assembler = parts.make_assembler(settings, self.redactor)
+        stages = Stages(
+            tracing=settings.enabled and settings.tracing.enabled,
+            enricher=self._enricher,
+            assembler=self._assembler,
+            tail=parts.make_tail(settings),
+            meter=self.metrics if settings.enabled and settings.metrics.enabled else None,
+            log_call=self._log_call if self.logging_on else None,
+            log_threshold=parts.SEVERITIES[settings.logging.level],
+            accounting=self.pipeline.accounting,
+            fault=self.faults.report,
+        )
+        self.pipeline.configure(stages, self.exporters, self.delivery, settings.pipeline)
+
+    def _serve_prometheus(self) -> None:
+        settings = self.config.metrics
+        if self.config.enabled and settings.enabled and settings.prometheus:
+            self.prometheus = parts.serve_prometheus(self)
+
+    # -- what the parts ask for ------------------------------------------------------------------
+
+    def _redact_label(self, key: str, value: Any) -> Any:
+        redactor = self.redactor
+        return value if redactor is None else redactor.fields({key: value})[key]
+
+    def _describe(self, span: Span) -> dict[str, Any]:
+        return self._assembler.describe(span, self._enricher)
+
+    def _log_call(
+        self, span: FinishedSpan, severity: int, event: str, fields: dict[str, Any]
+    ) -> None:
+        values: dict[str, Any] = {SPAN_KEY: span}
+        if span.run is not None:
+            values[RUN_KEY] = span.run
+        end_ns = span.end_time or span.start_time
+        context = Context(values)
+        self.sink.put((end_ns, severity, event, fields, _CALL_LINES, context, None, LINE_BYTES))
+
+    # -- periodic tasks --------------------------------------------------------------------------
+
+    def _tick(self, now_s: float) -> None:
+        if self._watcher is not None:
+            self._watcher.poll()
+        if now_s >= self._next_metric_export_s:
+            self.export_metrics()
+        self._announce()
+
+    def export_metrics(self) -> None:
+        """Encode and spool the metrics as they are now."""
+        settings = self.config.metrics
+        self._next_metric_export_s = time.monotonic() + settings.export_interval_s
+        if not (self.config.enabled and settings.enabled and "metrics" in self.exporters):
+            return
+        self.pipeline.work_off()
+        self.pipeline.send_metrics(self.meter_provider.collect(settings.temporality))
+
+    def _announce(self) -> None:
+        mode = self.config.tracing.announce
+        if mode == "off" or (mode == "auto" and not self.delivery.alexobs_server):
+            return
+        now_ns = self.now_ns()
+        spans = self.announcer.due(now_ns)
+        if spans:
+            records = [running_record(span, now_ns) for span in spans]
+            self.pipeline.announce(records, self.redactor)
+
+    # -- change while running --------------------------------------------------------------------
+
+    def follow(self, source: Source, overrides: Mapping[str, Any]) -> None:
+        """Apply changes of the configuration file while running."""
+        if isinstance(source, (dict, type(self.config))):
+            return
+        self._watcher = Watcher(
+            source,  # type: ignore[arg-type]
+            self.reconfigure,
+            self._broken_file,
+            current=self.config,
+            overrides=overrides,
+        )
+        self.pipeline.wake()
+
+    def _broken_file(self, error: ConfigError) -> None:
+        self.faults.say(f"config {error}", f"{error}\nThe last good configuration stays in use.")
+
+    def reload(self) -> bool:
+        """Read the file now; see `Observability.reload`."""
+        watcher = self._watcher
+        if watcher is None:
+            return False
+        changed = watcher.poll(now=True)
+        if watcher.problem is not None:
+            raise watcher.problem
+        return changed
+
+    def add_processor(self, processor: Any) -> None:
+        """Call a user's span processor from now on."""
+        with self._lock:
+            self._processors.append(processor)
+            self._swap_runtime()
+
+    def reconfigure(self, config: Config) -> None:
+        """Use another configuration from now on; see `Observability.reconfigure`."""
+        with self._lock:
+            old, self.config = self.config, config
+            self._swap_redactor()
+            self._swap_logging()
+            self.meter_provider.set_enabled(config.enabled and config.metrics.enabled)
+            if parts.routes(old) != parts.routes(config):
+                self.pipeline.spool_all()
+                self.exporters = parts.make_exporters(config)
+                self.delivery.use(parts.destinations(self.exporters))
+            self._configure_pipeline()
+            self._swap_runtime()
+
+    def _swap_redactor(self) -> None:
+        old, self.redactor = self.redactor, parts.make_redactor(self.config)
+        if old is not None and self.redactor is not None:
+            self.redactor.carry_counts(old)
+        self.sink.redactor = self.redactor
+
+    def _swap_logging(self) -> None:
+        settings = self.config.logging
+        self.sink.stream_of = parts.stream_of(self.config)
+        self.sink.on_records = self.pipeline.stage_logs if settings.otlp else None
+        self.sink.set_format(settings.format)
+        self.logger.set_level(self._log_level())
+        self._route_stdlib()
+
+    # -- ends ----------------------------------------------------------------------------------
+
+    def flush(self, timeout_s: float) -> bool:
+        """Deliver everything that has ended; see `Observability.flush`."""
+        self.export_metrics()
+        return self.pipeline.flush(timeout_s)
+
+    def shutdown(self, timeout_s: float | None) -> bool:
+        """Deliver what can be delivered in time, and stop; see `Observability.shutdown`."""
+        with self._lock:
+            if self.closed:
+                return True
+            self.closed = True
+        limit_s = self.config.pipeline.shutdown_timeout_s if timeout_s is None else timeout_s
+        deadline_s = time.monotonic() + limit_s
+        if self.prometheus is not None:
+            self.prometheus.close()
+        self.export_metrics()
+        delivered = self.pipeline.shutdown(max(0.0, deadline_s - time.monotonic()))
+        self._route_stdlib()
+        self.sink.close(min(1.0, limit_s))
+        lifecycle.forget(self)
+        return delivered
+
+    def at_exit(self) -> None:
+        """Deliver what can be delivered, and say what is left behind."""
+        with contextlib.suppress(Exception):
+            if not self.shutdown(None):
+                self._say_what_waits()
+
+    def _say_what_waits(self) -> None:
+        health = self.health()
+        waiting = sum(health.signals[signal].waiting for signal in ("traces", "logs"))
+        if waiting:
+            why = f" {health.problems[0]}" if health.problems else ""
+            self.faults.say("exit", f"{waiting} records wait in the spool for a back end.{why}")
+
+    def at_terminate(self) -> None:
+        """Bring everything to disk; there is no time to deliver it."""
+        with contextlib.suppress(Exception):
+            self.sink.flush(0.5)
+            self.pipeline.spool_all()
+
+    def before_fork(self) -> None:
+        """Take the locks that the child must not inherit taken."""
+        self.pipeline.lock.acquire(timeout=1.0)
+        self.sink.hold()
+
+    def after_fork_in_parent(self) -> None:
+        """Release them."""
+        self.sink.release()
+        with contextlib.suppress(RuntimeError):
+            self.pipeline.lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Start clean: what the parent has recorded, the parent sends."""
+        self._lock = threading.RLock()
+        self.resource = resource_of(self.config)
+        self.pipeline.after_fork_in_child(self.resource)
+        self.sink.after_fork_in_child()
+        self.meter_provider.after_fork_in_child()
+        self.runtime.after_fork_in_child()
+        self.exporters = parts.make_exporters(self.config)
+        self.delivery.after_fork(self.pipeline.lock)
+        self.delivery.use(parts.destinations(self.exporters))
+        self._swap_runtime()
+        self._configure_pipeline()
+        self.prometheus = None  # the parent serves the port
+
+    # -- state ---------------------------------------------------------------------------------
+
+    def health(self) -> Health:
+        """Return what is well and what is not."""
+        return assess(self)
