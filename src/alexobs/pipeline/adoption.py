@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Each spool that is taken over holds two descriptors.
-_ADOPTED_AT_ONCE: Final = 8
+ADOPTED_AT_ONCE: Final = 8
 
 
 class AdoptedSpool:
@@ -177,7 +177,7 @@ def adopt(
     *,
     encodings: Iterable[str],
     dropped: Callable[[Signal, str, int], None],
-    limit: int = _ADOPTED_AT_ONCE,
+    limit: int = ADOPTED_AT_ONCE,
 ) -> list[AdoptedSpool]:
     """Take over what dead processes left, oldest first, at most `limit` spools at a time.
 

@@ -203,7 +203,9 @@ class Spool:
                 segment.remove()
         if self._folder is not None:
             self._folder.release()
+        counts = self._counts
         self._start()
+        self._counts = counts  # what is left behind still waits
 
     def after_fork(self) -> None:
         """Start empty in a forked child; what waits is the parent's to deliver."""
@@ -274,6 +276,7 @@ class Spool:
     def _give_up_oldest(self) -> None:
         segment = self._segments.popleft()
         for ticket in list(segment.waiting.values()):
+            ticket.segment = None
             self._drop(ticket, SPOOL_FULL)
         segment.remove()
 
@@ -350,7 +353,7 @@ class Spool:
             self._note_done(segment, ticket.frame)
 
     def _note_done(self, segment: Segment, frame: Frame) -> None:
-        if not segment.waiting and segment is not self._segments[-1]:
+        if not segment.waiting and not self._is_current(segment):
             segment.remove()
             with contextlib.suppress(ValueError):
                 self._segments.remove(segment)
@@ -361,8 +364,11 @@ class Spool:
             self._close_unless_current(segment)
 
     def _close_unless_current(self, segment: Segment | None) -> None:
-        if segment is not None and segment is not self._segments[-1]:
+        if segment is not None and not self._is_current(segment):
             segment.close()
+
+    def _is_current(self, segment: Segment) -> bool:
+        return bool(self._segments) and segment is self._segments[-1]
 
     def _count(self, frame: Frame, sign: int) -> None:
         old = self._counts.get(frame.signal, Pending())
