@@ -8,7 +8,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from alexobs.config.display import without_secrets
-from alexobs.config.layer import ROOT, Entry, Origin, Pairs
+from alexobs.config.layer import REFUSED, ROOT, Entry, Origin, Pairs
 from alexobs.config.values import Plain
 from alexobs.errors import ConfigError, Problem
 
@@ -108,7 +108,7 @@ def compose(path: FilePath, text: str) -> Node:
 
 def _reason(error: Any) -> str:
     parts = [str(part).strip() for part in (error.context, error.problem) if part]
-    return ", ".join(parts)
+    return without_secrets(", ".join(parts))
 
 
 def _line(node: Node) -> int:
@@ -138,7 +138,7 @@ class Reader:
         """Return the entry of a node; aliases share theirs, cycles are refused."""
         if id(node) in self._open:
             self._problem(node, "an alias that contains itself", key=path)
-            return Entry(None, self._origin(node))
+            return Entry(REFUSED, self._origin(node))
         if id(node) not in self._done:
             self._open.add(id(node))
             self._done[id(node)] = Entry(self._value(node, path), self._origin(node))
@@ -148,8 +148,8 @@ class Reader:
     def _value(self, node: Node, path: str) -> Any:
         if node.tag not in _ALLOWED:
             tag = node.tag.replace(_YAML, "!!")
-            self._problem(node, f"the tag {tag} is not allowed", key=path)
-            return None
+            self._problem(node, f"the tag {without_secrets(tag)} is not allowed", key=path)
+            return REFUSED
         if node.id == "mapping":
             return Pairs(self._pairs(node, path))
         if node.id == "sequence":
@@ -177,7 +177,7 @@ class Reader:
             entry = self.entry(source, path)
             if isinstance(entry.value, Pairs):
                 found += entry.value
-            elif entry.value is not None:
+            elif entry.value is not REFUSED:
                 self._problem(source, "expected a mapping to merge", key=path)
         return found
 

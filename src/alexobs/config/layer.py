@@ -38,6 +38,10 @@ class Pairs(list[tuple[Entry, Entry]]):
     """The keys and values of a mapping."""
 
 
+REFUSED = object()
+"""Stands for a value whose problem has been reported already."""
+
+
 class Found(NamedTuple):
     """A checked value with its origin."""
 
@@ -103,7 +107,7 @@ class Checker:
     def section(self, entry: Entry, section: Section | None = None, path: Path = ()) -> None:
         """Check `entry`, the content of one section."""
         section = tree() if section is None else section
-        if is_null(entry.value):
+        if is_null(entry.value) or entry.value is REFUSED:
             return
         if not isinstance(entry.value, Pairs):
             self._wrong(entry, path, f"a mapping with {_names(section)}")
@@ -126,13 +130,16 @@ class Checker:
         elif isinstance(entry.value, Pairs):
             for name, _, value in self._items(entry.value, setting.path):
                 self.value(value, (*setting.path, name), setting.shape.item)
-        else:
+        elif entry.value is not REFUSED:
             self._wrong(entry, setting.path, setting.shape.expected)
 
     def value(self, entry: Entry, path: Path, shape: Shape) -> None:
         """Check one value."""
+        raw = _raw(entry)
+        if raw is REFUSED or (isinstance(raw, list) and REFUSED in raw):
+            return
         try:
-            self.layer[path] = Found(fit(shape, _raw(entry)), entry.origin)
+            self.layer[path] = Found(fit(shape, raw), entry.origin)
         except Unfit as unfit:
             self._wrong(entry, path, unfit.expected, unfit.hint)
 

@@ -152,10 +152,10 @@ class Watcher:
         return self._take(config)
 
     def _report(self, error: ConfigError, now: bool) -> None:
-        known = self.problem is not None and self.problem.problems == error.problems
+        if self.problem is not None and self.problem.problems == error.problems and not now:
+            return
         self.problem = error
-        if now or not known:
-            self._on_error(error)
+        self._on_error(error)
 
     def _take(self, config: Config) -> bool:
         if config == self.current:
