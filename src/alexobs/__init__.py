@@ -57,7 +57,28 @@ _WHERE = {
     "uninstrument": "packages",
 }
 
-__all__ = [*_WHERE, "__version__"]  # noqa: PLE0604 - the names above
+__all__ = [
+    "AlexobsError",
+    "Config",
+    "ConfigError",
+    "Cost",
+    "Health",
+    "InstrumentationError",
+    "InstrumentedLLMClient",
+    "InstrumentedToolExecutor",
+    "InstrumentedToolRegistry",
+    "Logger",
+    "MetricNameError",
+    "MetricsCollector",
+    "MissingExtraError",
+    "Observability",
+    "__version__",
+    "current",
+    "estimate_cost",
+    "init",
+    "instrument",
+    "uninstrument",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -73,4 +94,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return list(__all__)

@@ -71,7 +71,7 @@ class Engine:
         )
         self._build_metrics()
         self._build_logging()
-        self.exporters = parts.make_exporters(self.config)
+        self.exporters = parts.exporters_of(self.config)
         self.delivery = parts.make_delivery(self.config, self.exporters, self.pipeline, self.faults)
         self.runtime = self._make_runtime(None)
         self.tracer_provider = TracerProvider(self.runtime)
@@ -119,7 +119,7 @@ class Engine:
     def _route_stdlib(self) -> None:
         wanted = self.logging_on and self.config.logging.stdlib and not self.closed
         if wanted and self._stdlib is None:
-            self._stdlib = parts.route_stdlib(self.logger)
+            self._stdlib = parts.route_stdlib(self.sink)
         elif not wanted and self._stdlib is not None:
             self._stdlib.uninstall()
             self._stdlib = None
@@ -254,7 +254,7 @@ class Engine:
             self.meter_provider.set_enabled(config.enabled and config.metrics.enabled)
             if parts.routes(old) != parts.routes(config):
                 self.pipeline.spool_all()
-                self.exporters = parts.make_exporters(config)
+                self.exporters = parts.exporters_of(config)
                 self.delivery.use(parts.destinations(self.exporters))
             self._configure_pipeline()
             self._swap_runtime()
@@ -289,7 +289,7 @@ class Engine:
         limit_s = self.config.pipeline.shutdown_timeout_s if timeout_s is None else timeout_s
         deadline_s = time.monotonic() + limit_s
         if self.prometheus is not None:
-            self.prometheus.close()
+            self.prometheus.stop()
         self.export_metrics()
         delivered = self.pipeline.shutdown(max(0.0, deadline_s - time.monotonic()))
         self._route_stdlib()
@@ -335,7 +335,7 @@ class Engine:
         self.sink.after_fork_in_child()
         self.meter_provider.after_fork_in_child()
         self.runtime.after_fork_in_child()
-        self.exporters = parts.make_exporters(self.config)
+        self.exporters = parts.exporters_of(self.config)
         self.delivery.after_fork(self.pipeline.lock)
         self.delivery.use(parts.destinations(self.exporters))
         self._swap_runtime()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from alexobs.config import Config
     from alexobs.engine import Engine
+    from alexobs.exporters.prometheus_http import PrometheusServer
     from alexobs.pipeline.accounting import SignalAccount
     from alexobs.pipeline.delivery import DestinationStatus
     from alexobs.records import Signal
@@ -65,12 +66,18 @@ def assess(engine: Engine) -> Health:
         problems=tuple(problems),
         exporter=exporter_name(config),
         reachable=_reachable(accounts, statuses),
-        prometheus=None if engine.prometheus is None else engine.prometheus.url,
+        prometheus=_address(engine.prometheus),
         spool=engine.delivery.spool_state(),
         redactions={} if engine.redactor is None else dict(engine.redactor.counts),
         faults={**engine.faults.counts, **engine.meter_provider.faults},
         open_spans=len(engine.runtime.open_spans),
     )
+
+
+def _address(server: PrometheusServer | None) -> str | None:
+    if server is None or server.error:
+        return None
+    return f"http://{server.host}:{server.port}/metrics"
 
 
 def exporter_name(config: Config) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from opentelemetry import metrics as otel_metrics
 from opentelemetry import trace as otel_trace
@@ -222,7 +222,7 @@ class Observability:
         """
         return self._engine.shutdown(timeout_s)
 
-    def __enter__(self) -> Observability:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alexobs.exporters import make_exporters as make_exporters
+from alexobs.exporters import make_exporters
 from alexobs.exporters.prometheus_http import PrometheusServer
 from alexobs.logs.stdlib import StdlibHandler
 from alexobs.pipeline.assemble import Assembler
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from alexobs.engine import Engine
     from alexobs.exporters.base import Exporter
     from alexobs.faults import Faults
-    from alexobs.logger import Logger
+    from alexobs.logs.sink import LogSink
     from alexobs.pipeline.pipeline import Pipeline
     from alexobs.records import Signal
 
@@ -122,17 +122,23 @@ def serve_prometheus(engine: Engine) -> PrometheusServer:
     server = PrometheusServer(
         settings.prometheus_host,
         settings.prometheus_port,
-        collect=lambda: engine.meter_provider.collect("cumulative", for_prometheus=True),
+        lambda: engine.meter_provider.collect("cumulative", for_prometheus=True),
         health=lambda: engine.health().as_dict(),
         before_scrape=engine.pipeline.work_off,
+        resource=engine.resource,
         warn=lambda message: engine.faults.say("prometheus", message),
     )
     server.start()
     return server
 
 
-def route_stdlib(logger: Logger) -> StdlibHandler:
-    """Return a handler that brings records of the standard library's `logging` to `logger`."""
-    handler = StdlibHandler(logger)
+def exporters_of(config: Config) -> Mapping[Signal, Exporter]:
+    """Return the exporter of each signal that leaves the process."""
+    return make_exporters(config) if config.enabled else {}
+
+
+def route_stdlib(sink: LogSink) -> StdlibHandler:
+    """Return a handler that brings records of the standard library's `logging` to `sink`."""
+    handler = StdlibHandler(sink)
     handler.install()
     return handler
