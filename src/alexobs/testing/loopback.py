@@ -115,13 +115,21 @@ class _Connection:
         with self._socket, contextlib.suppress(_ConnectionLostError, OSError):
             while True:
                 request = self._read_request()
-                response = self._handler(request)
+                response = self._handled(request)
                 if response is None:
                     self._reset()
                     return
                 self._write(response)
                 if request.headers.get("connection", "").lower() == "close":
                     return
+
+    def _handled(self, request: Request) -> Response | None:
+        try:
+            return self._handler(request)
+        except Exception as error:  # whoever asked is the one who can see it
+            body = {"error": {"message": f"the handler raised {error!r}", "type": "handler"}}
+            headers = {"Content-Type": "application/json", "x-should-retry": "false"}
+            return Response(500, json.dumps(body).encode(), headers)
 
     def close(self) -> None:
         """Wake a blocked read from another thread."""

@@ -1,0 +1,1 @@
+"""Replays recorded provider traffic through the real provider packages."""
