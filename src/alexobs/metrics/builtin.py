@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from alexobs import semconv
 from alexobs.context import current_span
 from alexobs.metrics import faults
-from alexobs.metrics.children import LLMChildren, ToolChildren
+from alexobs.metrics.children import LLMChildren, ToolChildren, label
 from alexobs.records import LLMObservation, ToolObservation, Usage
 
 if TYPE_CHECKING:
@@ -186,7 +186,10 @@ class MetricsCollector:
                 observation.error_type,
                 observation.server_address,
             )
-            children = self._llm.get(key)
+            try:
+                children = self._llm.get(key)
+            except TypeError:  # a part that cannot be hashed
+                children = None
             if children is None:
                 children = LLMChildren(self._instruments, observation, self.provider)
                 if len(self._llm) < CHILDREN_MAX and all(type(part) is str for part in key):
@@ -201,7 +204,10 @@ class MetricsCollector:
             return
         try:
             key = (observation.tool_name, observation.status, observation.error_type)
-            children = self._tools.get(key)
+            try:
+                children = self._tools.get(key)
+            except TypeError:  # a part that cannot be hashed
+                children = None
             if children is None:
                 children = ToolChildren(self._instruments, observation, self.provider)
                 if len(self._tools) < CHILDREN_MAX and all(type(part) is str for part in key):
@@ -223,9 +229,9 @@ class MetricsCollector:
             return
         labels = {}
         if agent:
-            labels[semconv.GEN_AI_AGENT_NAME] = agent
+            labels[semconv.GEN_AI_AGENT_NAME] = label(agent, self.provider)
         if error_type:
-            labels[semconv.ERROR_TYPE] = error_type
+            labels[semconv.ERROR_TYPE] = label(error_type, self.provider)
         self._instruments[semconv.GEN_AI_INVOKE_AGENT_DURATION.name].record(duration_s, labels)
 
     def _fault(self, error: Exception) -> None:
