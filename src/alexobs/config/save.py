@@ -16,7 +16,7 @@ from alexobs.config.load import assemble, parse
 from alexobs.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from alexobs.config.document import Node
     from alexobs.config.model import Config
@@ -36,12 +36,14 @@ def save(config: Config, path: str | os.PathLike[str]) -> None:
         ConfigError: the file cannot be read, parsed or written, or our key cannot be replaced
             without changing what belongs to others (as when they use an anchor inside it).
     """
-    values = to_mapping(config, changed_only=True)
-    write_section(FilePath(path), lambda newline: block(values, newline), config)
+    target = FilePath(path)
+    old = document.read_bytes(FilePath(os.path.realpath(target.expanduser())))
+    if old is None or not _means(target, old, config):
+        write_section(target, _block(to_mapping(config, changed_only=True)), config)
 
 
-def write_section(path: FilePath, section: Callable[[str], str], config: Config) -> None:
-    """Replace our key by the text of `section`, a function of the newline, that means `config`.
+def write_section(path: FilePath, section: str, config: Config) -> None:
+    """Replace our key by `section`, a text that means `config`; in flow style, by its values.
 
     Raises:
         ConfigError: as `save` does.
@@ -65,14 +67,13 @@ def write_section(path: FilePath, section: Callable[[str], str], config: Config)
     raise document.failure(target, "changed by others at every attempt to save it")
 
 
-def block(values: dict[str, Any], newline: str) -> str:
-    """Return our key with `values` as YAML text, in block style."""
+def _block(values: dict[str, Any]) -> str:
     import yaml  # noqa: PLC0415 - only programs that save pay for it
 
     text: str = yaml.safe_dump({ROOT: values}, sort_keys=False, allow_unicode=True, width=1 << 20)
     if any(mark in text for mark in _YAML_1_1_NEWLINES):  # these come back as spaces
         text = yaml.safe_dump({ROOT: values}, sort_keys=False, width=1 << 20)
-    return text.replace("\n", newline)
+    return text
 
 
 def _flow(values: Any) -> str:
@@ -82,13 +83,11 @@ def _flow(values: Any) -> str:
     return text.strip()
 
 
-def _replaced(path: FilePath, old: bytes, section: Callable[[str], str], config: Config) -> bytes:
+def _replaced(path: FilePath, old: bytes, section: str, config: Config) -> bytes:
     text, encoding = document.decode(path, old)
     top = document.compose(path, text)
     newline = "\r\n" if "\r\n" in text else "\n"
-    if _means(path, old, config):
-        return old
-    for candidate in _candidates(text, top, section(newline), newline, config):
+    for candidate in _candidates(text, top, section, newline, config):
         new = candidate.encode(encoding)
         if _means(path, new, config) and _others(path, candidate) == _others(path, text):
             return new
@@ -124,7 +123,7 @@ def _others(path: FilePath, text: str) -> list[str]:
 def _candidates(text: str, top: Node, section: str, newline: str, config: Config) -> Iterator[str]:
     """Yield texts with our key replaced or added, the most natural first; each is checked."""
     if top is None:
-        yield _ended(text, newline) + section
+        yield _ended(text, newline) + section.replace("\n", newline)
         return
     ours = next(((key, value) for key, value in top.value if key.value == ROOT), None)
     if top.flow_style:
@@ -175,7 +174,7 @@ def _line_start(text: str, index: int) -> int:
 
 def _indented(section: str, top: Node, newline: str) -> str:
     indent = " " * top.start_mark.column
-    return "".join(f"{indent}{line}{newline}" for line in section.split(newline)[:-1])
+    return "".join(f"{indent if line else ''}{line}{newline}" for line in section.split("\n")[:-1])
 
 
 def _ended(text: str, newline: str) -> str:
