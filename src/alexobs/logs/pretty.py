@@ -11,6 +11,8 @@ from alexobs.logs.formats import logfmt_key, logfmt_value
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from alexobs.logs.formats import Lines
+
 _EVENT_WIDTH: Final = 32
 _LEVEL_WIDTH: Final = 8
 _RESET: Final = "\x1b[0m"
@@ -36,9 +38,9 @@ class Pretty:
     def __init__(self, *, colours: bool) -> None:
         self._colours = colours
 
-    def lines(self, lines: list[dict[str, Any]]) -> str:
+    def __call__(self, lines: Lines) -> str:
         """Return the lines as text; only exceptions take more than one row each."""
-        return "".join(f"{self._one(line)}\n" for line in lines)
+        return "".join(f"{self._one(line)}\n" for line in lines.whole())
 
     def _one(self, line: dict[str, Any]) -> str:
         level = str(line.get(keys.LEVEL, ""))

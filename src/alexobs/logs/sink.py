@@ -9,17 +9,18 @@ import threading
 import time
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 from alexobs.context import RUN_KEY, SPAN_KEY
-from alexobs.logs.formats import formatter
+from alexobs.logs.formats import Lines, formatter
 from alexobs.logs.lines import (
-    EVENT,
     LINE_BYTES,
     MAX_TEXT_CHARS,
     SESSION_ID,
-    Lines,
-    payload_of,
+    Clock,
+    Head,
+    event_of,
+    fields_of,
     record_of,
     run_fields,
     shortened,
@@ -29,11 +30,15 @@ from alexobs.logs.stream import StreamWriter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from opentelemetry.context import Context
+
     from alexobs.context import RunContext
-    from alexobs.logs.lines import Entry
+    from alexobs.logs.lines import Entry, Origin
     from alexobs.records import LogRecord
 
 Format = Literal["json", "text", "pretty"]
+
+T = TypeVar("T")
 
 CHECK_FAILED: Final = "[redacted: check failed]"
 _SLICE_LINES: Final = 128  # 0.4 ms of work: the drain lets other threads run between slices
@@ -48,7 +53,11 @@ _LOCK_WAIT_S: Final = 1.0
 class Redactor(Protocol):
     """What the sink asks of redaction."""
 
-    def batch(self, mappings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def texts(self, texts: list[str], /) -> list[str]:
+        """Return the texts, in order, without their secrets."""
+        ...
+
+    def batch(self, mappings: list[dict[str, Any]], /) -> list[dict[str, Any]]:
         """Return the mappings, in order, without their secrets."""
         ...
 
@@ -96,13 +105,15 @@ class LogSink:
         self._max_bytes = min(max_bytes, max_records * LINE_BYTES)
         self._wake = wake
         self._on_fault = on_fault
-        self._lines = Lines()
+        self._clock = Clock()
+        self._head_of_lines: tuple[int, Origin, Context] | None = None
+        self._head: Head
         self._lock = threading.Lock()
         self._draining_thread = 0
         self._held = False
         self._reader_is_stuck = False
-        self._last_run: RunContext | None = None
-        self._last_run_fields: dict[str, Any] = {}
+        self._run: RunContext | None = None
+        self._fields_of_run: dict[str, Any] = {}
         self._lost_lines = 0
         self.stream = stream_of()
         self._open(self.stream)
@@ -263,50 +274,66 @@ class LogSink:
             self._wake()
 
     def _emit(self, entries: list[Entry]) -> None:
-        payloads = self._redacted([payload_of(entry) for entry in entries])
-        lines, records = [], []
-        on_records = self.on_records
-        for entry, redacted in zip(entries, payloads, strict=True):
-            payload = shortened(redacted) if entry[7] > MAX_TEXT_CHARS else redacted
-            span = entry[5].get(SPAN_KEY)
-            run: Any = entry[5].get(RUN_KEY)
-            of_run = self._run_fields(run) if run is not None else {}
-            lines.append(self._lines.line(entry, payload, span, of_run))
-            if on_records is not None:
-                records.append(record_of(entry, payload, span, of_run))
-        self._writer.write(self._format(lines), len(lines))
-        if on_records is not None:
+        events, fields = self._checked(entries)
+        clock = self._clock.text
+        times = [clock(entry[0]) for entry in entries]
+        heads = [self._head_of(entry) for entry in entries]
+        self._writer.write(self._format(Lines(times, heads, events, fields)), len(entries))
+        if self.on_records is not None:
             try:
-                on_records(records)
+                self.on_records(list(map(record_of, entries, heads, events, fields)))
             except Exception as fault:
                 self.fault("log records", fault)
 
-    def _run_fields(self, run: RunContext) -> dict[str, Any]:
-        if run is not self._last_run:
-            fields = run_fields(run)
-            fields[SESSION_ID] = self._redacted([{SESSION_ID: run.session_id}])[0].get(
-                SESSION_ID, CHECK_FAILED
-            )
-            self._last_run, self._last_run_fields = run, fields
-        return self._last_run_fields
+    def _checked(self, entries: list[Entry]) -> tuple[list[str], list[dict[str, Any]]]:
+        """Return messages and fields, redacted and cut."""
+        events = [event_of(entry) for entry in entries]
+        fields = [fields_of(entry) for entry in entries]
+        if self.redactor is not None:
+            events = self._redacted(self.redactor.texts, events, CHECK_FAILED)
+            fields = self._redacted(self.redactor.batch, fields, {"fields": CHECK_FAILED})
+        for index, entry in enumerate(entries):
+            if entry[7] > MAX_TEXT_CHARS:
+                events[index] = shortened(events[index])
+                fields[index] = shortened(fields[index])
+        return events, fields
 
-    def _redacted(self, payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the payloads without secrets; one that cannot be checked is replaced whole."""
-        if self.redactor is None:
-            return payloads
+    def _head_of(self, entry: Entry) -> Head:
+        _, severity, _, _, origin, context, _, _ = entry
+        of = self._head_of_lines
+        if of is not None and context is of[2] and origin is of[1] and severity == of[0]:
+            return self._head
+        run: Any = context.get(RUN_KEY)
+        of_run = {} if run is None else self._run_fields(run)
+        self._head = Head(severity, origin.scope.name, context.get(SPAN_KEY), of_run)
+        self._head_of_lines = (severity, origin, context)
+        return self._head
+
+    def _run_fields(self, run: RunContext) -> dict[str, Any]:
+        if run is not self._run:
+            fields = run_fields(run)
+            if self.redactor is not None:
+                [fields[SESSION_ID]] = self._redacted(
+                    self.redactor.texts, [run.session_id], CHECK_FAILED
+                )
+            self._run, self._fields_of_run = run, fields
+        return self._fields_of_run
+
+    def _redacted(self, check: Callable[[list[T]], list[T]], values: list[T], failed: T) -> list[T]:
+        """Return `values` without secrets; one that cannot be checked is replaced by `failed`."""
         try:
-            redacted = self.redactor.batch(payloads)
-            if len(redacted) == len(payloads):
+            redacted = check(values)
+            if len(redacted) == len(values):
                 return redacted
         except Exception as fault:
             self.fault("redaction", fault)
-        return [self._redacted_alone(payload) for payload in payloads]
+        return [self._redacted_alone(check, value, failed) for value in values]
 
-    def _redacted_alone(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def _redacted_alone(self, check: Callable[[list[T]], list[T]], value: T, failed: T) -> T:
         try:
-            [redacted] = self.redactor.batch([payload])  # type: ignore[union-attr]
+            [redacted] = check([value])
         except Exception:
-            return {EVENT: CHECK_FAILED}
+            return failed
         return redacted
 
     # -- streams, faults ---------------------------------------------------------------------------
