@@ -253,6 +253,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer what the base class found wrong with a request; 501 is its "no such method"."""
+        self.request_version = self.protocol_version  # a broken request line leaves HTTP/0.9
         if code == HTTPStatus.NOT_IMPLEMENTED:
             self._answer(405, b"only GET and HEAD are allowed\n", _PLAIN, {"Allow": "GET, HEAD"})
         else:

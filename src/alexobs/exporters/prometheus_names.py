@@ -69,7 +69,7 @@ def family_name(name: str, unit: str, kind: str, *, monotonic: bool = False) -> 
         kind: ``sum``, ``gauge`` or ``histogram``, as in `alexobs.records.MetricData`.
         monotonic: whether a sum is a counter.
     """
-    plain = _words(name)
+    plain = _words(name).rstrip("_") or "_"
     counter = kind == "sum" and monotonic
     if counter:
         plain = plain.removesuffix("_total") or plain
