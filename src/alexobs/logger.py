@@ -188,7 +188,6 @@ def _writer(sink: LogSink, severity: int, name: str) -> Callable[..., None]:
     bound here, no call but those needed, one comparison for all that is rare.
     """
     append = sink.entries.append
-    stream_of = sink.stream_of
     attend = sink.attend
     write_now = sink.write_now
     now_ns = time.time_ns
@@ -218,7 +217,7 @@ def _writer(sink: LogSink, severity: int, name: str) -> Callable[..., None]:
             size_bytes += len(text)
             append((now_ns(), severity, text, fields, self, current_context(), failure, size_bytes))
             sink.waiting_bytes = waiting_bytes = sink.waiting_bytes + size_bytes
-            if waiting_bytes > sink.attend_above_bytes or stream_of() is not sink.stream:
+            if waiting_bytes > sink.attend_above_bytes or sink.stream_of() is not sink.stream:
                 attend()
             if at_once:
                 write_now()

@@ -360,6 +360,59 @@ def test_the_format_can_change_while_running(pipe: Pipe) -> None:
     assert pretty_line.endswith("z" + " " * 32 + "value=v")
 
 
+def test_the_stream_can_change_while_running(pipe: Pipe) -> None:
+    sink = LogSink(lambda: pipe.stream, wake=nothing)
+    log = Logger(sink)
+    log.info("x")
+    other = io.StringIO()
+    sink.stream_of = lambda: other
+    log.info("y")
+    assert len(pipe.read()) == 1
+    assert len(other.getvalue().splitlines()) == 1
+
+
+def test_a_record_taker_may_wait_for_a_thread_that_drains(pipe: Pipe) -> None:
+    """The taker has a lock of its own, under which others drain: no order may deadlock."""
+    lock = threading.Lock()
+    entered, waiting = threading.Event(), threading.Event()
+
+    def take(records: list[LogRecord]) -> None:
+        entered.set()
+        assert waiting.wait(10)
+        with lock:
+            taken.extend(records)
+
+    taken: list[LogRecord] = []
+    sink = LogSink(lambda: pipe.stream, wake=nothing, on_records=take)
+    log = Logger(sink)
+
+    def drain_under_the_lock() -> None:
+        with lock:
+            assert entered.wait(10)
+            log.info("second")
+            waiting.set()
+            assert sink.drain() == 1
+
+    thread = threading.Thread(target=drain_under_the_lock)
+    sink.on_records = lambda records: take(records) if records[0].body == "first" else None
+    thread.start()
+    log.error("first")
+    thread.join()
+    assert [record.body for record in taken] == ["first"]
+    assert len(pipe.read()) == 2
+
+
+def test_holding_twice_is_holding_once(pipe: Pipe) -> None:
+    sink = LogSink(lambda: pipe.stream, wake=nothing)
+    log = Logger(sink)
+    log.info("x")
+    sink.hold()
+    sink.hold()
+    sink.release()
+    sink.release()
+    assert sink.drain() == 1
+
+
 def test_after_close_lines_are_written_by_their_calls(pipe: Pipe) -> None:
     sink = LogSink(lambda: pipe.stream, wake=nothing)
     log = Logger(sink)

@@ -109,7 +109,8 @@ class LogSink:
         self._head_of_lines: tuple[int, Origin, Context] | None = None
         self._head: Head
         self._lock = threading.Lock()
-        self._draining_thread = 0
+        self._busy: set[int] = set()  # threads in the drain
+        self._done: list[list[LogRecord]] = []  # written, not yet handed on
         self._held = False
         self._reader_is_stuck = False
         self._run: RunContext | None = None
@@ -186,7 +187,7 @@ class LogSink:
         self._drain(len(self.entries) or 1, timeout_s)
         while self.entries or self.blocked:
             rest_s = deadline_s - time.monotonic()
-            if rest_s <= 0 or self._draining_thread == threading.get_ident():
+            if rest_s <= 0 or threading.get_ident() in self._busy:
                 return False
             self._drain(len(self.entries) or 1, rest_s)
         return True
@@ -200,7 +201,7 @@ class LogSink:
 
     def hold(self) -> None:
         """Let no drain run until `release`: a fork amid one would copy locks that are held."""
-        if self._draining_thread != threading.get_ident():
+        if not self._held and threading.get_ident() not in self._busy:
             self._held = self._lock.acquire(timeout=_LOCK_WAIT_S)
 
     def release(self) -> None:
@@ -214,30 +215,44 @@ class LogSink:
         self.entries.clear()
         self.waiting_bytes = 0
         self.attend_above_bytes = -1
-        self._draining_thread = 0
+        self._busy.clear()
+        self._done = []
         self._writer.forget()
         self._held = False
         self._lock = threading.Lock()
 
     def _drain(self, max_records: int, wait_s: float) -> int:
         thread = threading.get_ident()
-        if self._draining_thread == thread:  # a line written by the drain itself, or by a signal
+        if thread in self._busy:  # a line written by the drain itself, or by a signal amid it
             return 0
-        if not self._lock.acquire(timeout=_LOCK_WAIT_S):
-            return 0
-        self._draining_thread = thread
+        self._busy.add(thread)
         try:
-            self._writer.push()
-            taken = self._drain_slices(min(max_records, len(self.entries) + _LATE_LINES))
-            if self._writer.push(wait_s):
-                self._reader_is_stuck = False
-            elif wait_s:
-                self._reader_is_stuck = True
+            if not self._lock.acquire(timeout=_LOCK_WAIT_S):
+                return 0
+            try:
+                self._writer.push()
+                taken = self._drain_slices(min(max_records, len(self.entries) + _LATE_LINES))
+                if self._writer.push(wait_s):
+                    self._reader_is_stuck = False
+                elif wait_s:
+                    self._reader_is_stuck = True
+                done, self._done = self._done, []
+            finally:
+                self._lock.release()
+            self._hand_on(done)
         finally:
-            self._draining_thread = 0
-            self._lock.release()
+            self._busy.discard(thread)
         self._sleep()
         return taken
+
+    def _hand_on(self, slices: list[list[LogRecord]]) -> None:
+        """Give records to whoever takes them, without our lock: they will take their own."""
+        for records in slices:
+            try:
+                if self.on_records is not None:
+                    self.on_records(records)
+            except Exception as fault:
+                self.fault("log records", fault)
 
     def _drain_slices(self, limit: int) -> int:
         taken = 0
@@ -280,10 +295,7 @@ class LogSink:
         heads = [self._head_of(entry) for entry in entries]
         self._writer.write(self._format(Lines(times, heads, events, fields)), len(entries))
         if self.on_records is not None:
-            try:
-                self.on_records(list(map(record_of, entries, heads, events, fields)))
-            except Exception as fault:
-                self.fault("log records", fault)
+            self._done.append(list(map(record_of, entries, heads, events, fields)))
 
     def _checked(self, entries: list[Entry]) -> tuple[list[str], list[dict[str, Any]]]:
         """Return messages and fields, redacted and cut."""
