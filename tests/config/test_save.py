@@ -250,12 +250,10 @@ def test_a_new_file_is_for_its_owner(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
+def test_a_folder_that_cannot_be_written(common_user: Path) -> None:
+    common_user.chmod(0o500)
     with pytest.raises(ConfigError, match="cannot be written: Permission denied"):
-        save(Config(), tmp_path / "config.yaml")
-    tmp_path.chmod(0o700)
+        save(Config(), common_user / "config.yaml")
 
 
 def test_a_parent_that_is_a_file(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def _milliseconds(name: str, path: str) -> Variable:
     return Variable(name, (setting.path,), read, "in milliseconds")
 
 
-def _words(name: str, meaning: Mapping[str, Mapping[str, Any]], note: str = "") -> Variable:
+def _words(name: str, meaning: Mapping[str, Mapping[str, Any]]) -> Variable:
     values = {
         word: {tuple(path.split(".")): value for path, value in sets.items()}
         for word, sets in meaning.items()
@@ -122,7 +122,7 @@ def _words(name: str, meaning: Mapping[str, Mapping[str, Any]], note: str = "") 
         return values[word]
 
     paths = tuple(dict.fromkeys(path for sets in values.values() for path in sets))
-    return Variable(name, paths, read, note)
+    return Variable(name, paths, read, f"one of {', '.join(values)}")
 
 
 _PROMOTED = {
@@ -138,9 +138,10 @@ def _resource(text: str) -> Values:
 
 
 def _traces_endpoint(text: str) -> Values:
-    base, _, path = text.strip().partition("/v1/traces")
+    base = text.strip().rstrip("/").removesuffix("/v1/traces")
     setting = _setting(("tracing", "otlp_endpoint"))
-    if path.strip("/") or (base == text.strip() and text.strip().count("/") > 3):
+    has_path = "/" in base.partition("://")[2]
+    if has_path and base == text.strip().rstrip("/"):
         raise Unfit("a URL that ends in /v1/traces", "OTEL_EXPORTER_OTLP_ENDPOINT takes any base")
     return {setting.path: fit_variable(setting.shape, base)}
 
@@ -186,6 +187,7 @@ def variables() -> tuple[Variable, ...]:
     sampler_arg = _as_is("OTEL_TRACES_SAMPLER_ARG", "tracing.sample_rate", "with a ratio sampler")
     ratio = frozenset({"traceidratio", "parentbased_traceidratio"})
     endpoint = _setting(("tracing", "otlp_endpoint")).path
+    at = "ends in /v1/traces"
     headers, timeout = "tracing.otlp_headers", "pipeline.timeout_s"
     return (
         _words("OTEL_SDK_DISABLED", {"true": {"enabled": False}, "false": {"enabled": True}}),
@@ -193,6 +195,7 @@ def variables() -> tuple[Variable, ...]:
             "OTEL_RESOURCE_ATTRIBUTES",
             (("tracing", "resource"), *dict.fromkeys(_PROMOTED.values())),
             _resource,
+            "name=value,name=value",
         ),
         _as_is("OTEL_SERVICE_NAME", "tracing.service_name"),
         _words("OTEL_TRACES_EXPORTER", _trace_exporters()),
@@ -200,6 +203,7 @@ def variables() -> tuple[Variable, ...]:
             "OTEL_METRICS_EXPORTER",
             (("metrics", "otlp"), ("metrics", "prometheus")),
             _metrics_exporters,
+            "a list of otlp, prometheus, or none",
         ),
         _words(
             "OTEL_LOGS_EXPORTER", {"otlp": {"logging.otlp": True}, "none": {"logging.otlp": False}}
@@ -207,7 +211,7 @@ def variables() -> tuple[Variable, ...]:
         _words("OTEL_TRACES_SAMPLER", _SAMPLERS),
         sampler_arg._replace(paths=(tracing,), only_with=("OTEL_TRACES_SAMPLER", ratio)),
         _as_is("OTEL_EXPORTER_OTLP_ENDPOINT", "tracing.otlp_endpoint"),
-        Variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", (endpoint,), _traces_endpoint),
+        Variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", (endpoint,), _traces_endpoint, at),
         _as_is("OTEL_EXPORTER_OTLP_PROTOCOL", "tracing.otlp_protocol"),
         _as_is("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "tracing.otlp_protocol"),
         _as_is("OTEL_EXPORTER_OTLP_HEADERS", headers),

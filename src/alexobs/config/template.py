@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from alexobs.config.change import to_mapping
 from alexobs.config.layer import ROOT
 from alexobs.config.model import Config
-from alexobs.config.schema import Path, Section, Setting, documentation, tree
+from alexobs.config.schema import Path, Section, Setting, documentation, settings, tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,16 +22,30 @@ def template() -> str:
         f"{ROOT}:",
         "  # Settings of alexobs with their defaults. Environment variables, as OTEL_SERVICE_NAME",
         "  # or ALEX_TRACING_SAMPLE_RATE, are over this file, and arguments of init() over both.",
+        "",
         *_section(tree(), ()),
     ]
     return "\n".join(lines) + "\n"
 
 
+def described(path: Path) -> str:
+    """Return what a setting or a section is for, what it may be, and when it takes effect."""
+    text = documentation()[path]
+    setting = settings().get(path)
+    if setting is None:
+        return text
+    if any(choice not in text for choice in setting.shape.choices):
+        text += f" One of {', '.join(f'`{choice}`' for choice in setting.shape.choices)}."
+    return f"{text} Needs a restart to change." if setting.restart_only else text
+
+
 def _section(section: Section, path: Path) -> Iterator[str]:
+    after_section = False
     for name, child in section.items():
         here = (*path, name)
-        if not isinstance(child, Setting):
+        if after_section or not isinstance(child, Setting):
             yield ""
+        after_section = not isinstance(child, Setting)
         yield from _comment(here)
         if isinstance(child, Setting):
             yield f"{_indent(here)}{name}: {_default(child)}"
@@ -43,7 +57,7 @@ def _section(section: Section, path: Path) -> Iterator[str]:
 def _comment(path: Path) -> list[str]:
     prefix = f"{_indent(path)}# "
     return textwrap.wrap(
-        documentation()[path].replace("`", ""),
+        described(path).replace("`", ""),
         _COLUMNS,
         initial_indent=prefix,
         subsequent_indent=prefix,
