@@ -114,9 +114,7 @@ def decode_header(header: bytes, nonce: bytes, offset: int) -> Frame | None:
         return None
     done = header[DONE_OFFSET:HEADER_BYTES] == done_mark(batch_id, body_crc)
     name = encoding.rstrip(b"\0").decode()
-    return Frame(
-        offset, SIGNALS[signal], name, records, created_ns, batch_id, size, body_crc, done
-    )
+    return Frame(offset, SIGNALS[signal], name, records, created_ns, batch_id, size, body_crc, done)
 
 
 class Damage(NamedTuple):
