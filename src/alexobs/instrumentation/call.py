@@ -7,53 +7,23 @@ pipeline's worker calls once (decision record 0009).
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from opentelemetry.trace import SpanKind
 
 from alexobs import semconv
-from alexobs.context import SPAN_KEY, Context, attach, current_context, detach
+from alexobs.context import current_context
 from alexobs.instrumentation import coexistence
-from alexobs.instrumentation.plain import limit_content, plain
+from alexobs.instrumentation.observation import CLOSED, SILENT, Instruments, Observation
+from alexobs.instrumentation.plain import limit_content, plain, plain_http
 from alexobs.records import CallFacts, Usage
-from alexobs.tracing.failure import is_cancellation, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from contextvars import Token
-    from types import TracebackType
     from typing import Literal
-
-    from alexobs.config.model import ContentCapture
 
 CALL_KEY = "alexobs-call"  # the call of ours that the current code runs in
 MAX_HELD_CHUNKS = 256  # folded beyond: about 0.5 ms of work, and a bound for endless streams
-
-_perf_ns = time.perf_counter_ns
-
-
-class Instruments(Protocol):
-    """What instrumentation is handed; an `Observability` is one."""
-
-    @property
-    def active(self) -> bool:
-        """False lets every call straight through."""
-        ...
-
-    @property
-    def content(self) -> ContentCapture:
-        """What is captured of messages, arguments and results."""
-        ...
-
-    @property
-    def tracer(self) -> Any:
-        """An `alexobs.tracing.Tracer`."""
-        ...
-
-    def fault(self, where: str, error: BaseException) -> None:
-        """Take a fault of ours: it is counted and logged, and never reaches the host."""
-        ...
 
 
 class Fold(Protocol):
@@ -105,54 +75,24 @@ class Operation(NamedTuple):
     billed: bool = True
 
 
-class SilentSpan:
-    """Stands in for a span where an outer call already has one."""
-
-    def fail(self, error: BaseException) -> None:
-        """Do nothing: the outer call decides."""
-
-    def add_event(self, name: str, attributes: Mapping[str, Any]) -> None:
-        """Do nothing."""
-
-    def end(self) -> None:
-        """Do nothing."""
-
-
-_SILENT = SilentSpan()
-
-
-class LLMCall:
-    """A request to a model, from its start to the end of its answer.
-
-    As a context manager it makes its span current for the request itself; what comes back (an
-    answer, or a stream that has to be consumed first) is handed to `answer`, or ends the call by
-    `finish`, `fail` or `close` later. The first of these counts, the others do nothing.
-    """
+class LLMCall(Observation):
+    """A request to a model, from its start to the end of its answer."""
 
     __slots__ = (
-        "_facts",
-        "_first_ns",
         "_fold",
-        "_outcome",
-        "_result",
         "_silent",
-        "_started_ns",
-        "_token",
         "attempts",
         "body",
-        "busy",
-        "chunks",
-        "content",
         "count",
         "decode",
         "endpoint",
-        "error_type",
         "extra",
+        "failed_attempt",
         "inner",
-        "instruments",
+        "load",
+        "max_attempts",
         "model",
         "operation",
-        "span",
         "stream",
     )
 
@@ -167,103 +107,54 @@ class LLMCall:
         inner: list[LLMCall] | None = None,
         silent: bool = False,
     ) -> None:
-        self.instruments = instruments
+        super().__init__(instruments)
         self.operation = operation
-        self.content = instruments.content
         self.model = model
         self.body = body
         self.extra: Any = None
         self.endpoint = endpoint
         self.inner = inner
         self.attempts = 0
-        self.stream = False
-        self.busy = False
-        self.chunks: list[Any] = []
-        self.count = 0
+        self.max_attempts = 0
+        self.failed_attempt: tuple[str, float] | None = None
+        self.load: Callable[[Any], Any] = plain
         self.decode: Decoder | None = None
-        self.error_type = ""
-        self.span: Any = _SILENT
-        self._silent = silent
-        self._result: Any = None
+        self.stream = False
+        self.count = 0
         self._fold: Fold | None = None
-        self._outcome = ""
-        self._first_ns = 0
-        self._facts: CallFacts | None = None
+        self._silent = silent
 
     # -- on the caller's thread ----------------------------------------------------------------
 
-    def __enter__(self) -> Self:
-        values = current_context().copy()
-        if not self._silent:
-            self.span = span = self.instruments.tracer.start_span(
-                semconv.SPAN_LLM,
-                kind=SpanKind.CLIENT,
-                attributes={semconv.GEN_AI_OPERATION_NAME: self.operation.name},
-            )
-            span.call = self
-            values[SPAN_KEY] = span
+    def start(self) -> Any:
+        """Return the call's span; a silent one when an outer call has it."""
+        if self._silent:
+            return SILENT
+        attributes = {semconv.GEN_AI_OPERATION_NAME: self.operation.name}
+        if self.model.__class__ is str:
+            attributes[semconv.GEN_AI_REQUEST_MODEL] = self.model
+        span = self.instruments.tracer.start_span(
+            semconv.SPAN_LLM, kind=SpanKind.CLIENT, attributes=attributes
+        )
+        span.call = self
+        return span
+
+    def mark(self, values: dict[str, Any]) -> None:
+        """Tell instrumentations inside, ours and others, that this call has its span."""
         values[CALL_KEY] = self
         values[semconv.INFERENCE_CONTEXT_KEY] = coexistence.marker()
-        self._token: Token[Context] = attach(Context(values))
-        self._started_ns = _perf_ns()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        detach(self._token)
-        if error is not None:
-            self.fail(error)
-
-    @property
-    def ended(self) -> bool:
-        """Whether the outcome is known."""
-        return bool(self._outcome)
-
-    def answer(self, result: Any) -> None:
-        """Take the whole answer: the call has succeeded."""
-        if not self._outcome:
-            self._result = result
-            self._end(semconv.SUCCESS)
 
     def chunk(self, chunk: Any) -> None:
-        """Take one piece of a streamed answer."""
-        if self._outcome:
-            return
-        if not self._first_ns:
-            self._first_ns = _perf_ns()
-        self.chunks.append(chunk)
+        """Take one piece of a streamed answer; many of them are folded on the way."""
+        super().chunk(chunk)
         if len(self.chunks) > MAX_HELD_CHUNKS:
             self._compact()
 
-    def finish(self) -> None:
-        """End a stream that was consumed to its end."""
-        if not self._outcome:
-            self._end(semconv.SUCCESS)
-
     def fail(self, error: BaseException) -> None:
-        """End with what was raised; a cancellation is not an error."""
-        if self._outcome:
-            return
-        self._result = getattr(error, "completion", None)  # an answer that did not parse is paid
-        self.span.fail(error)
-        if is_cancellation(error):
-            self._end(semconv.CANCELLED)
-            return
-        self.error_type = type_name(error)
-        self._end(semconv.ERROR)
-
-    def close(self) -> None:
-        """End a stream that nobody reads on; what was seen of it decides what it was."""
+        """End with what was raised; an answer that did not parse was paid for nevertheless."""
         if not self._outcome:
-            self._end("closed")
-
-    def _end(self, outcome: str) -> None:
-        self._outcome = outcome
-        self.span.end()
+            self._result = getattr(error, "completion", None)
+        super().fail(error)
 
     def _compact(self) -> None:
         try:
@@ -274,19 +165,12 @@ class LLMCall:
 
     # -- in the worker -------------------------------------------------------------------------
 
-    def facts(self) -> CallFacts:
-        """Return what is known of the call; the references are let go once it has ended."""
-        if self._facts is not None:
-            return self._facts
-        facts = self._collect()
-        if self._outcome:
-            self._facts = facts
-            self.body = self.extra = self._result = self._fold = None
-            self.chunks = []
-            self.inner = None
-        return facts
+    def release(self) -> None:
+        """Let go of request and answer."""
+        self.body = self.extra = self._fold = self.inner = None
 
-    def _collect(self) -> CallFacts:
+    def collect(self) -> CallFacts:
+        """Return what request and answer say."""
         operation = self.operation
         facts = CallFacts(
             kind=operation.kind,
@@ -303,8 +187,8 @@ class LLMCall:
         if self._outcome in {semconv.ERROR, semconv.CANCELLED}:
             facts.status = self._outcome  # type: ignore[assignment]
         self._guard("response", self._read_response, facts)
-        if self._first_ns:
-            facts.time_to_first_chunk_s = (self._first_ns - self._started_ns) / 1e9
+        if self.first_ns:
+            facts.time_to_first_chunk_s = (self.first_ns - self.started_ns) / 1e9
             facts.output_chunks = self.count
             attributes[semconv.GEN_AI_RESPONSE_TTFC] = facts.time_to_first_chunk_s
         facts.content = limit_content(facts.content, self.content)
@@ -332,7 +216,8 @@ class LLMCall:
             facts.request_model = self.model
         body = self.body
         if self.extra:
-            body = {**(body or {}), **self.extra}
+            extra = self.extra if isinstance(self.extra, dict) else plain_http(self.extra)
+            body = {**(body or {}), **(extra or {})}
         if body:
             self.operation.read_request(body, facts)
         if facts.request_model:
@@ -342,7 +227,7 @@ class LLMCall:
 
     def _read_response(self, facts: CallFacts) -> None:
         if self._result is not None:
-            response = plain(self._result)
+            response = self.load(self._result)
         else:
             response = self._streamed_response(facts)
         if isinstance(response, dict):
@@ -354,7 +239,7 @@ class LLMCall:
         fold = self._folded()
         whole = self.decode.rest() if self.decode is not None else None
         complete = whole is not None or (fold is not None and fold.complete)
-        if self._outcome == "closed" and not complete:
+        if self._outcome == CLOSED and not complete:
             facts.status = semconv.CANCELLED
         if fold is not None and fold.error and not facts.error_type:
             facts.status, facts.error_type = semconv.ERROR, fold.error

@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from alexobs.tracing import Tracer
+
 _INFERENCE_MODULE = "opentelemetry.util.genai._inference_invocation"
 
 
@@ -22,3 +24,11 @@ def marker() -> Any:
         return module.InferenceData()
     except Exception:
         return True
+
+
+def is_ours(tracer: Any) -> bool:
+    """Tell whether an SDK's own tracing (Anthropic's has some) ends up in our tracer.
+
+    In somebody else's provider those spans belong: it sees none of ours.
+    """
+    return isinstance(tracer, Tracer) or isinstance(getattr(tracer, "_tracer", None), Tracer)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    from alexobs.instrumentation.call import Instruments
+    from alexobs.instrumentation.observation import Instruments
 
 # name → package that has to be installed. The provider's file is imported when it is asked for.
 PACKAGES = {

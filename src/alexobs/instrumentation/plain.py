@@ -19,8 +19,6 @@ from alexobs.records import Messages
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from alexobs.config.model import ContentCapture
-
 MAX_DEPTH = 64
 MAX_BLOB_CHARS = 65_536  # of base64: an icon or a few seconds of speech; a photo is left out
 TOO_DEEP = "[too deep]"
@@ -82,6 +80,19 @@ def plain_http(response: Any) -> Any:
         return json.loads(response.content)
     except Exception:
         return None  # not read, or no JSON: a raw response may be anything
+
+
+def as_mapping(value: Any) -> Mapping[str, Any]:
+    """Return plain data of a mapping or a model object; an empty one of anything else."""
+    found = value if isinstance(value, dict) else plain(value)
+    return found if isinstance(found, Mapping) else {}
+
+
+def listed(value: Any) -> list[Any]:
+    """Return several things as a list, one in a list, and nothing as an empty one."""
+    if value is None or value == "":
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def set_present(
@@ -164,6 +175,17 @@ def uri_part(uri: str, modality: str | None = None, mime_type: str | None = None
     return part
 
 
+def server_call_part(call_id: Any, name: Any, call: Any) -> Part:
+    """Return a call of a tool that runs at the provider's."""
+    return {"type": "server_tool_call", "id": call_id, "name": name, "server_tool_call": call}
+
+
+def server_result_part(call_id: Any, kind: str, result: Any) -> Part:
+    """Return what a tool at the provider's answered."""
+    answer = {"type": kind, "content": result}
+    return {"type": "server_tool_call_response", "id": call_id, "server_tool_call_response": answer}
+
+
 def refusal_part(text: Any) -> Part:
     """Return the model's words for not answering."""
     return {"type": "refusal", "content": text}
@@ -199,7 +221,7 @@ def texts(content: Any, convert: Callable[[Mapping[str, Any]], Part]) -> list[Pa
 # -- how much is kept ----------------------------------------------------------------------------
 
 
-def limit_content(content: Mapping[str, Any], capture: ContentCapture) -> Mapping[str, Any]:
+def limit_content(content: Mapping[str, Any], capture: str) -> Mapping[str, Any]:
     """Return as much of captured content as the setting allows."""
     if capture == "full" or not content:
         return content

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alexobs import semconv
 from alexobs.context import current_context
+from alexobs.instrumentation import coexistence
 from alexobs.instrumentation.call import CALL_KEY, LLMCall, begin
 from alexobs.instrumentation.sse import SseDecoder
 from alexobs.instrumentation.stream import tap_response, tap_stream
@@ -21,7 +22,8 @@ from alexobs.instrumentation.stream import tap_response, tap_stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from alexobs.instrumentation.call import Instruments, Operation
+    from alexobs.instrumentation.call import Operation
+    from alexobs.instrumentation.observation import Instruments
     from alexobs.instrumentation.wrap import Factory
 
 
@@ -34,11 +36,14 @@ class Family(NamedTuple):
     """
 
     operations: Mapping[tuple[str, str], Operation]
-    fallback: Callable[[str, str], Operation | None]
+    fallback: Callable[[str, str], Operation | None] | None = None
 
     def find(self, method: str, path: str) -> Operation | None:
         """Return the operation that a request is, or None."""
-        return self.operations.get((method, path)) or self.fallback(method, path)
+        found = self.operations.get((method, path))
+        if found is None and self.fallback is not None:
+            return self.fallback(method, path)
+        return found
 
 
 def methods(family: Family, *, asynchronous: bool) -> dict[str, Factory]:
@@ -63,6 +68,8 @@ def _begin(family: Family, instruments: Instruments, client: Any, options: Any) 
             return None
         body = options.json_data
         model = body.get("model") if isinstance(body, dict) else None
+        if getattr(options, "span_name", None) and coexistence.is_ours(client._tracer):  # noqa: SLF001
+            options.span_name = None  # the SDK would make a second span, in our own trace
         return begin(
             instruments,
             operation,

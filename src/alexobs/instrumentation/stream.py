@@ -103,6 +103,32 @@ class TappedAsyncIterator:
         self._recorder.close()
 
 
+def lazily(call: Any, source: Iterator[Any]) -> Iterator[Any]:
+    """Return a generator like `source`, which asks only when it is read; `call` starts then."""
+    with call:
+        chunk = next(source, _END)
+    try:
+        while chunk is not _END:
+            call.chunk(chunk)
+            yield chunk
+            chunk = next(source, _END)
+    except GeneratorExit:
+        call.close()
+        raise
+    except BaseException as error:
+        call.fail(error)
+        raise
+    else:
+        call.finish()
+    finally:
+        close = getattr(source, "close", None)
+        if close is not None:
+            close()
+
+
+_END = object()
+
+
 def tap_stream(stream: Any, recorder: Recorder) -> None:
     """Watch a provider's stream object that keeps its iterator in ``_iterator``."""
     iterator = stream._iterator  # noqa: SLF001 - the one place where both SDKs keep it

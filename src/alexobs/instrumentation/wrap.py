@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-    from alexobs.instrumentation.call import Instruments
+    from alexobs.instrumentation.observation import Instruments
 
 
 class Factory(Protocol):

@@ -48,3 +48,8 @@ def behind_openai(host: str) -> str:
 def behind_anthropic(host: str) -> str:
     """Return the provider behind Anthropic's SDK."""
     return provider_of(host, "anthropic")
+
+
+def behind_google(host: str) -> str:
+    """Return the provider behind Google's interactions."""
+    return provider_of(host, "gcp.gemini")

@@ -9,6 +9,7 @@ from alexobs.instrumentation.call import Operation
 from alexobs.instrumentation.deltas import accumulate, joined
 from alexobs.instrumentation.plain import (
     Part,
+    as_mapping,
     blob_part,
     call_part,
     file_part,
@@ -109,7 +110,7 @@ def usage(raw: Mapping[str, Any] | None) -> Usage | None:
 
 def message(source: Any) -> dict[str, Any]:
     """Return one chat message in the conventions' form."""
-    item = responses.as_mapping(source)
+    item = as_mapping(source)
     role = str(item.get("role") or "user")
     if role in {"tool", "function"}:
         result = item.get("content")
@@ -174,7 +175,7 @@ def tool_call(call: Mapping[str, Any]) -> Part:
 
 def tool_definition(source: Any) -> dict[str, Any]:
     """Return the definition of a tool, flat."""
-    tool = responses.as_mapping(source)
+    tool = as_mapping(source)
     inner = tool.get(str(tool.get("type")))
     return {"type": tool.get("type"), **inner} if isinstance(inner, dict) else dict(tool)
 

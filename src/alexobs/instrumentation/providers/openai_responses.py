@@ -9,15 +9,17 @@ from alexobs import semconv
 from alexobs.instrumentation.call import Operation
 from alexobs.instrumentation.plain import (
     Part,
+    as_mapping,
     blob_part,
     call_part,
     file_part,
     integer,
+    listed,
     other_part,
-    plain,
     reasoning_part,
     refusal_part,
     result_part,
+    server_call_part,
     set_present,
     text_part,
     texts,
@@ -61,9 +63,9 @@ def read_request(body: Mapping[str, Any], facts: CallFacts) -> None:
     facts.content = {
         key: Messages(items, convert)
         for key, items, convert in (
-            (semconv.GEN_AI_SYSTEM_INSTRUCTIONS, _listed(body.get("instructions")), instruction),
-            (semconv.GEN_AI_INPUT_MESSAGES, _listed(body.get("input")), item_message),
-            (semconv.GEN_AI_TOOL_DEFINITIONS, _listed(body.get("tools")), as_mapping),
+            (semconv.GEN_AI_SYSTEM_INSTRUCTIONS, listed(body.get("instructions")), instruction),
+            (semconv.GEN_AI_INPUT_MESSAGES, listed(body.get("input")), item_message),
+            (semconv.GEN_AI_TOOL_DEFINITIONS, listed(body.get("tools")), as_mapping),
         )
         if items
     }
@@ -76,11 +78,11 @@ def read_response(body: Mapping[str, Any], facts: CallFacts) -> None:
     facts.service_tier = str(body.get("service_tier") or "")
     set_present(attributes, body, RESPONSE_FIELDS)
     output = body.get("output") or []
-    reason = finish_reason(body)
-    if reason:
-        attributes[semconv.GEN_AI_RESPONSE_FINISH_REASONS] = [reason]
+    reasons = finish_reasons(body)
+    if reasons:
+        attributes[semconv.GEN_AI_RESPONSE_FINISH_REASONS] = reasons
     if output:
-        items = [{"finish_reason": reason, "output": output}]
+        items = [{"finish_reason": reasons[-1] if reasons else "", "output": output}]
         facts.content = {
             **facts.content,
             semconv.GEN_AI_OUTPUT_MESSAGES: Messages(items, output_message),
@@ -111,15 +113,24 @@ def usage(raw: Mapping[str, Any] | None) -> Usage | None:
     )
 
 
-def finish_reason(body: Mapping[str, Any]) -> str:
-    """Return why a response ended: its status, or what made it incomplete."""
+def finish_reasons(body: Mapping[str, Any]) -> list[str]:
+    """Return why a response ended: what it asks for, its status, or what made it incomplete."""
     status = str(body.get("status") or "")
     if status == "incomplete":
-        return str(as_mapping(body.get("incomplete_details")).get("reason") or status)
-    kinds = {as_mapping(item).get("type") for item in body.get("output") or ()}
-    if status == "completed":
-        return "tool_call" if "function_call" in kinds else "stop"
-    return status
+        reason = str(as_mapping(body.get("incomplete_details")).get("reason") or status)
+        return [INCOMPLETE.get(reason, reason)]
+    if status in {"failed", "cancelled"}:
+        return ["error"]
+    if status != "completed":
+        return []
+    kinds = [as_mapping(item).get("type") for item in body.get("output") or ()]
+    reasons = ["tool_calls" if kind in TOOL_CALLS else "stop" for kind in kinds if kind in ENDING]
+    return list(dict.fromkeys(reasons)) or ["stop"]
+
+
+TOOL_CALLS = frozenset(("function_call", "custom_tool_call"))
+ENDING = TOOL_CALLS | {"message"}
+INCOMPLETE = {"max_output_tokens": "length"}
 
 
 def output_type(wanted: Any) -> str:
@@ -178,14 +189,15 @@ def item_part(item: Mapping[str, Any]) -> Part:
         return reasoning_part("\n".join(str(as_mapping(part).get("text") or "") for part in said))
     if kind.endswith("_output"):
         return result_part(item.get("call_id") or item.get("id"), item.get("output"))
-    if kind in {"function_call", "custom_tool_call"}:
+    if kind in TOOL_CALLS:
         arguments = item.get("arguments") if "arguments" in item else item.get("input")
         return call_part(item.get("call_id"), item.get("name"), arguments)
     if kind == "image_generation_call":
         return blob_part(item.get("result") or "", f"image/{item.get('output_format') or 'png'}")
     if kind.endswith("_call"):  # of tools that run at the provider's
         rest = {key: value for key, value in item.items() if key not in {"type", "id", "status"}}
-        return call_part(item.get("id"), item.get("name") or kind.removesuffix("_call"), rest)
+        name = item.get("name") or kind.removesuffix("_call")
+        return server_call_part(item.get("id"), name, rest)
     return other_part(item)
 
 
@@ -229,18 +241,6 @@ BLOCKS: dict[str, Callable[[Mapping[str, Any]], Part]] = {
 }
 
 
-def as_mapping(value: Any) -> Mapping[str, Any]:
-    """Return plain data of a mapping or a model object; an empty one of anything else."""
-    found = value if isinstance(value, dict) else plain(value)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _listed(value: Any) -> list[Any]:
-    if value is None or value == "":
-        return []
-    return list(value) if isinstance(value, list | tuple) else [value]
-
-
 class ResponseFold:
     """A response out of its events: the last one has it whole, a cut stream only its items."""
 
@@ -280,7 +280,9 @@ class ResponseFold:
 
 
 RESPONSES = Operation("chat", behind_openai, read_request, read_response, ResponseFold)
-RETRIEVE = Operation("chat", behind_openai, read_request, read_stored, ResponseFold, billed=False)
+RETRIEVE = Operation(
+    "fetch_response", behind_openai, read_request, read_stored, ResponseFold, billed=False
+)
 
 
 def retrieval(method: str, path: str) -> Operation | None:
