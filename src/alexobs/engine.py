@@ -260,9 +260,7 @@ class Engine:
             self._swap_runtime()
 
     def _swap_redactor(self) -> None:
-        old, self.redactor = self.redactor, parts.make_redactor(self.config)
-        if old is not None and self.redactor is not None:
-            self.redactor.carry_counts(old)
+        self.redactor = parts.make_redactor(self.config, self.redactor)
         self.sink.redactor = self.redactor
 
     def _swap_logging(self) -> None:

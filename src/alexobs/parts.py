@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alexobs.exporters import make_exporters
+from alexobs.exporters.factory import make_exporters
 from alexobs.exporters.prometheus_http import PrometheusServer
 from alexobs.logs.stdlib import StdlibHandler
 from alexobs.pipeline.assemble import Assembler
@@ -40,9 +40,11 @@ def stream_of(config: Config) -> Callable[[], Any]:
     return lambda: sys.stdout
 
 
-def make_redactor(config: Config) -> Redactor | None:
-    """Return the redactor, or None when redaction is switched off."""
-    return Redactor(config.redaction) if config.redaction.enabled else None
+def make_redactor(config: Config, old: Redactor | None = None) -> Redactor | None:
+    """Return the redactor, which goes on counting where `old` was; None when switched off."""
+    if not config.redaction.enabled:
+        return None
+    return Redactor(config.redaction, counts=None if old is None else old.counts)
 
 
 def make_enricher(config: Config, faults: Faults) -> Enricher:

@@ -11,6 +11,7 @@ import math
 import random
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from alexobs.errors import SpoolError
@@ -30,6 +31,7 @@ REFUSED: Final = "refused"
 TOO_LARGE: Final = "too_large"
 SHUTDOWN: Final = "shutdown"
 
+_MAX_ANNOUNCEMENTS: Final = 8  # each tells of all running spans: older ones are worth little
 _UPKEEP_S: Final = 60.0
 # Time at the end of a process that goes into what dead processes left.
 _REPLAY_AT_END_S: Final = 1.0
@@ -150,6 +152,7 @@ class Delivery:
         self._closed = False
         self._routes = {one.sender.encoding: _Route(one, draw) for one in destinations}
         self._homeless: list[Item] = []
+        self._announcements: deque[Batch] = deque(maxlen=_MAX_ANNOUNCEMENTS)
 
     # -- at once -------------------------------------------------------------------------------
 
@@ -169,6 +172,21 @@ class Delivery:
     def alexobs_server(self) -> bool:
         """Whether a destination has made itself known as an alexobs server."""
         return any(route.alexobs_server for route in self._routes.values())
+
+    def announce(self, batch: Batch) -> None:
+        """Send a batch once, at the next step, without spool, retry or account."""
+        self._announcements.append(batch)
+
+    def spool_state(self) -> dict[str, object]:
+        """Return the spool's folder, what waits in it, and its trouble, for a person."""
+        pending = self._spool.pending()
+        return {
+            "folder": None if self._spool.folder is None else str(self._spool.folder),
+            "bytes": sum(one.size_bytes for one in pending.values()),
+            "records": {signal: one.records for signal, one in pending.items()},
+            "durable": self._spool.durable,
+            "trouble": self._spool.trouble,
+        }
 
     def status(self) -> list[DestinationStatus]:
         """Return how it stands with each destination."""
@@ -241,6 +259,7 @@ class Delivery:
             return now + _AGAIN_S
         try:
             self._upkeep(now)
+            self._send_announcements()
             for encoding in list(self._routes):
                 self._send_one(encoding, now, self._timeout_s)
             self._finish_replays()
@@ -264,6 +283,13 @@ class Delivery:
                 self._replay_until(min(deadline, self._clock() + _REPLAY_AT_END_S))
         finally:
             self._sending.release()
+
+    def _send_announcements(self) -> None:
+        while self._announcements:
+            batch = self._announcements.popleft()
+            route = self._routes.get(batch.encoding)
+            if route is not None and not route.lane.backoff.failures:
+                self._send(route.destination.sender, batch, self._timeout_s)
 
     def _drain_route(self, encoding: str, deadline: float) -> None:
         eager = True

@@ -269,7 +269,8 @@ class Pipeline:
                 record.attributes = attributes
         body = exporter.encode_logs(records, self._resource)
         if body is not None:
-            delivery.send_now(Batch("logs", exporter.encoding, len(records), body))
+            delivery.announce(Batch("logs", exporter.encoding, len(records), body))
+            self._send_wake.set()
 
     def _mark_staged(self) -> None:
         if not self._staged_since:
