@@ -2,7 +2,7 @@
 
     python examples/react_agent.py                       # no key: talks to a scripted provider
     OPENAI_API_KEY=... python examples/react_agent.py    # talks to OpenAI
-    python examples/react_agent.py --provider anthropic --model claude-sonnet-4-5
+    python examples/react_agent.py --provider anthropic --model claude-sonnet-5-5
     python examples/react_agent.py --base-url http://localhost:11434/v1 --model qwen3
 
 In each iteration the model looks at files, edits them or runs the tests, until they pass.
@@ -33,7 +33,7 @@ SYSTEM = (
     "tests. Change as little as possible, never change a test, and stop when the tests pass."
 )
 SUMMARY = "The tests pass. Tell in two sentences what was wrong and what you changed."
-MODELS = {"openai": "gpt-5-mini", "anthropic": "claude-sonnet-4-5"}
+MODELS = {"openai": "gpt-5-mini", "anthropic": "claude-sonnet-5-5"}
 MAX_ITERATIONS = 10
 
 BUGGY_CODE = '''\
