@@ -12,8 +12,9 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from alexobs.context import RunContext, attach_span, detach
 from alexobs.logger import Logger
+from alexobs.logs.compose import CHECK_FAILED
 from alexobs.logs.lines import LINE_BYTES
-from alexobs.logs.sink import CHECK_FAILED, LogSink
+from alexobs.logs.sink import LogSink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from alexobs.logs.snapshot import text_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from alexobs.logs.lines import Head
+    from alexobs.logs.compose import Head
 
 
 class Lines(NamedTuple):

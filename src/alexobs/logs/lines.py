@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-import time
 import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from alexobs.logs.snapshot import text_of
-from alexobs.records import LogRecord, Scope
+from alexobs.records import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
 
-    from alexobs.context import RunContext
 
 TIMESTAMP: Final = "timestamp"
 LEVEL: Final = "level"
@@ -138,29 +136,7 @@ Entry = tuple[
 ]
 
 
-def event_of(entry: Entry) -> str:
-    """Return the message of a line, to be redacted."""
-    event = entry[2]
-    if type(event) is not str:
-        event = _interpolated(*event)
-    return event if len(event) <= _CHECKED_CHARS else event[:_CHECKED_CHARS]
-
-
-def fields_of(entry: Entry) -> dict[str, Any]:
-    """Return what the user said beside the message, to be redacted: fields, exception."""
-    fields = entry[3]
-    if entry[4].fields:
-        fields = {**entry[4].fields, **fields}
-    if not _not_reserved(fields):
-        fields = {PREFIX + key if key in RESERVED else key: fields[key] for key in fields}
-    if entry[6] is not None:
-        fields = {**fields, EXCEPTION: entry[6].as_fields()}
-    if entry[7] > MAX_TEXT_CHARS:
-        return {key: shortened(fields[key], _CHECKED_CHARS) for key in fields}
-    return fields
-
-
-def _interpolated(event: str, arguments: tuple[Any, ...]) -> str:
+def interpolated(event: str, arguments: tuple[Any, ...]) -> str:
     """Return ``event % arguments`` as the standard library's loggers do, or both side by side."""
     values: Any = arguments
     if len(arguments) == 1 and isinstance(arguments[0], dict) and arguments[0]:
@@ -186,45 +162,6 @@ def shortened(value: Any, limit_chars: int = MAX_TEXT_CHARS) -> Any:
     return value
 
 
-class Head:
-    """What consecutive lines share: level, logger, and the ids of the span and the run."""
-
-    __slots__ = ("fields", "run_fields", "severity", "span")
-
-    def __init__(
-        self, severity: int, logger: str, span: Any, run_fields: Mapping[str, Any]
-    ) -> None:
-        self.severity = severity
-        self.span = span
-        self.run_fields = run_fields
-        self.fields: dict[str, Any] = {LEVEL: level_name(severity), LOGGER: logger}
-        if span is not None:
-            trace_id, span_id, _ = ids(span)
-            if trace_id:
-                self.fields[TRACE_ID] = f"{trace_id:032x}"
-                self.fields[SPAN_ID] = f"{span_id:016x}"
-        self.fields.update(run_fields)
-
-
-class Clock:
-    """Writes times, and remembers the second."""
-
-    def __init__(self) -> None:
-        self._second_ns = 0
-        self._text = ""
-
-    def text(self, time_ns: int) -> str:
-        """Return RFC 3339 in UTC with microseconds."""
-        rest_ns = time_ns - self._second_ns
-        if not 0 <= rest_ns < 1_000_000_000:
-            second = time_ns // 1_000_000_000
-            self._text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-            self._second_ns = second * 1_000_000_000
-            rest_ns = time_ns - self._second_ns
-        # Half the time of an f-string with a width.
-        return self._text + str(1_000_000 + rest_ns // 1000)[1:] + "Z"
-
-
 def ids(span: Any) -> tuple[int, int, int]:
     """Return trace id, span id and flags of a span, whoever made it; zeros when it has none."""
     try:
@@ -232,16 +169,6 @@ def ids(span: Any) -> tuple[int, int, int]:
         return context.trace_id, context.span_id, int(context.trace_flags)
     except Exception:
         return 0, 0, 0
-
-
-def run_fields(run: RunContext) -> dict[str, Any]:
-    """Return the keys that a run gives to its lines."""
-    fields: dict[str, Any] = {SESSION_ID: run.session_id, RUN_ID: run.run_id}
-    if run.parent_run_id:
-        fields[PARENT_RUN_ID] = run.parent_run_id
-    if run.iteration:
-        fields[ITERATION] = run.iteration
-    return fields
 
 
 def level_name(severity: int) -> str:
@@ -256,25 +183,3 @@ def severity_of_stdlib(number: int) -> int:
         if number >= lowest:
             return SEVERITIES[name]
     return SEVERITIES["debug"]
-
-
-def record_of(entry: Entry, head: Head, event: str, fields: dict[str, Any]) -> LogRecord:
-    """Return the redacted line as exporters take it."""
-    trace_id, span_id, flags = ids(head.span)
-    attributes = dict(fields)
-    exception = attributes.pop(EXCEPTION, None)
-    for key, value in head.run_fields.items():
-        attributes[f"alex.{key}"] = value
-    return LogRecord(
-        time_ns=entry[0],
-        severity=entry[1],
-        body=event,
-        attributes=attributes,
-        scope=entry[4].scope,
-        trace_id=trace_id,
-        span_id=span_id,
-        flags=flags,
-        exception=None
-        if not isinstance(exception, dict)
-        else (exception["type"], exception["message"], exception["stacktrace"]),
-    )
