@@ -7,8 +7,10 @@ import unicodedata
 
 _MINUTE_S = 60.0
 _HOUR_S = 3600.0
+_DAYS_FROM_S = 100 * _HOUR_S
 # Fewer digits would call two different small prices equal.
 _SMALL_USD = 0.0001
+_LARGE_USD = 1_000_000.0
 
 
 def printable(text: str) -> str:
@@ -71,20 +73,26 @@ def duration_text(duration_ns: int) -> str:
         return f"{seconds:.{2 if seconds < 9.995 else 1}f} s"
     if seconds < _HOUR_S:
         return f"{int(seconds // 60)}m {int(seconds % 60):02d}s"
-    return f"{int(seconds // 3600)}h {int(seconds % 3600 // 60):02d}m"
+    if seconds < _DAYS_FROM_S:
+        return f"{int(seconds // 3600)}h {int(seconds % 3600 // 60):02d}m"
+    return f"{seconds / 86_400:,.0f}d"
 
 
 def tokens_text(count: int) -> str:
     """Return a number of tokens, as ``1,204`` or ``1.2M``."""
     if count < 100_000:
         return f"{count:,}"
-    return f"{count / 1000:.0f}k" if count < 1_000_000 else f"{count / 1_000_000:.1f}M"
+    if count < 1_000_000:
+        return f"{count / 1000:.0f}k"
+    return f"{count / 1e6:.1f}M" if count < 1_000_000_000 else f"{count:.1e}"
 
 
 def usd_text(usd: float) -> str:
     """Return an amount of money, as ``$0.0123``."""
     if not math.isfinite(usd):
         return "$?"
+    if abs(usd) >= _LARGE_USD:
+        return f"${usd:.1e}"
     if usd == 0 or abs(usd) >= 1:
         return f"${usd:,.2f}"
     return f"${usd:.4f}" if abs(usd) >= _SMALL_USD else f"${usd:.6f}"

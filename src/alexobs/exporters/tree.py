@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _BAR_COLUMNS: Final = 16
 _BAR_MIN_WIDTH: Final = 84
 _LABEL_MIN_COLUMNS: Final = 16
+_GUIDE_MAX_COLUMNS: Final = 60
 _GAP: Final = "  "
 _DOT: Final = " · "
 _MIN_WIDTH: Final = 40
@@ -69,9 +70,10 @@ def as_ascii(text: str) -> str:
 
 def _render_root(root: Node, width: int, max_rows: int, *, color: bool) -> str:
     rows = list(_rows(root))
-    layout = _Layout(rows, width, color=color)
+    shown = rows[:max_rows]
+    layout = _Layout(shown, width, color=color)
     lines: list[str] = []
-    for guide, below, node in rows[:max_rows]:
+    for guide, below, node in shown:
         lines += layout.lines(guide, below, node)
     if len(rows) > max_rows:
         lines.append(layout.paint("dim", f"… {len(rows) - max_rows} more rows"))
@@ -87,10 +89,12 @@ def _rows(root: Node) -> Iterator[tuple[str, str, Node]]:
     while waiting:
         guide, below, node = waiting.pop()
         yield guide, below + ("│  " if node.children else "   "), node
+        # Deeper levels stand under one another: nobody reads an indent of a thousand columns.
+        base = below if len(below) < _GUIDE_MAX_COLUMNS else below[3:]
         for child in reversed(node.children):
             last = child is node.children[-1]
             waiting.append(
-                (below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "), child)
+                (base + ("└─ " if last else "├─ "), base + ("   " if last else "│  "), child)
             )
 
 
@@ -145,14 +149,15 @@ class _Layout:
         self._durations = max(len(duration_text(node.duration_ns)) for node in nodes)
         self._tokens = max(len(_tokens(node)) for node in nodes)
         self._costs = max(len(_cost(node)) for node in nodes)
-        figures = [size for size in (self._durations, self._tokens, self._costs) if size]
-        taken = sum(figures) + len(_GAP) * len(figures)
-        has_bar = width >= _BAR_MIN_WIDTH and len(nodes) > 1
-        self._bar = _BAR_COLUMNS if has_bar else 0
-        if self._bar:
-            taken += self._bar + len(_GAP)
+        self._bar = _BAR_COLUMNS if width >= _BAR_MIN_WIDTH and len(nodes) > 1 else 0
+        if width - self._taken() < _LABEL_MIN_COLUMNS:
+            self._tokens = 0
         wanted = max(cells(guide + _title(node)) for guide, _, node in rows)
-        self._labels = max(min(wanted, width - taken), _LABEL_MIN_COLUMNS)
+        self._labels = max(min(wanted, width - self._taken()), _LABEL_MIN_COLUMNS)
+
+    def _taken(self) -> int:
+        columns = (self._bar, self._durations, self._tokens, self._costs)
+        return sum(columns) + len(_GAP) * sum(map(bool, columns))
 
     def paint(self, style: str, text: str) -> str:
         """Return `text` in a style, where colours are on and the style has one."""

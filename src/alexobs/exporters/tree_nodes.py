@@ -63,25 +63,34 @@ def build_trees(spans: Sequence[SpanData]) -> list[Node]:
     ordered = sorted(spans, key=lambda span: (span.start_ns, -span.end_ns))
     nodes = [_node(span) for span in ordered]
     by_id = {(node.span.trace_id, node.span.span_id): node for node in reversed(nodes)}
-    roots = []
     for node in nodes:
         parent = by_id.get((node.span.trace_id, node.span.parent_span_id))
-        if not node.span.parent_span_id or parent is None or _descends(parent, node):
-            roots.append(node)
-        else:
+        if node.span.parent_span_id and parent is not None and parent is not node:
             node.parent = parent
             parent.children.append(node)
+    roots = _roots(nodes)
     for node in nodes:
         node.children = _fold(node.children)
     return roots
 
 
-def _descends(node: Node | None, ancestor: Node) -> bool:
-    while node is not None:
-        if node is ancestor:
-            return True
-        node = node.parent
-    return False
+def _roots(nodes: Sequence[Node]) -> list[Node]:
+    """Return the nodes without a parent, and cut every circle open at its first node."""
+    roots = [node for node in nodes if node.parent is None]
+    reached: set[int] = set()
+    for node in (*roots, *nodes):
+        if id(node) in reached:
+            continue
+        if node.parent is not None:  # not reached from any root: in a circle
+            node.parent.children.remove(node)
+            node.parent = None
+            roots.append(node)
+        waiting = [node]
+        while waiting:
+            found = waiting.pop()
+            reached.add(id(found))
+            waiting += found.children
+    return roots
 
 
 def _node(span: SpanData) -> Node:
@@ -101,15 +110,23 @@ def _node(span: SpanData) -> Node:
         node.output_tokens = _count(
             attributes, semconv.ALEX_LLM_OUTPUT_TOKENS, semconv.GEN_AI_USAGE_OUTPUT_TOKENS
         )
-        cost = attributes.get(semconv.ALEX_COST)
-        node.cost_usd = float(cost) if isinstance(cost, int | float) else None
+        node.cost_usd = _usd(attributes.get(semconv.ALEX_COST))
     node.notes = list(_notes(span))
     return node
 
 
 def _count(attributes: dict[str, Any], *keys: str) -> int:
     found = (attributes.get(key) for key in keys)
-    return next((value for value in found if isinstance(value, int)), 0)
+    return next((value for value in found if type(value) is int and 0 < value < 1 << 63), 0)
+
+
+def _usd(cost: Any) -> float | None:
+    if isinstance(cost, bool) or not isinstance(cost, int | float):
+        return None
+    try:
+        return float(cost)
+    except OverflowError:
+        return None
 
 
 def _kind(span: SpanData) -> str:
