@@ -77,6 +77,16 @@ def test_equal_scopes_and_instruments_are_one(made: MeterProvider) -> None:
     assert meter.create_counter("Req", "1") is meter.create_counter("req", "1")
 
 
+def test_an_instrument_keeps_its_first_description(made: MeterProvider, told: list[str]) -> None:
+    meter = made.get_meter("m")
+    meter.create_counter("c", "", "First.").add(1)
+    meter.create_counter("c", "", "Second.").add(1)
+    meter.create_counter("c").add(1)
+    (data,) = made.collect()
+    assert (data.description, numbers(data)) == ("First.", [3])
+    assert told == ["instrument 'c' keeps its first description"]
+
+
 def test_conflicting_duplicates_are_told_once_and_recorded_both(
     made: MeterProvider, told: list[str]
 ) -> None:

@@ -124,7 +124,14 @@ def test_nan_as_an_attribute_value_is_one_series() -> None:
     assert list(values(made, "c").values()) == [2]
 
 
-@pytest.mark.parametrize("attributes", [None, {}, 5, "ab", [("a", 1)], {"k": None}, Explosive()])
+class Undecided:
+    def __bool__(self) -> bool:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "attributes", [None, {}, 5, "ab", [("a", 1)], {"k": None}, Explosive(), Undecided()]
+)
 def test_attributes_that_are_no_mapping_never_raise(attributes: Any) -> None:
     made = provider()
     counter = made.get_meter("m").create_counter("c")
@@ -284,7 +291,8 @@ def test_recording_from_a_signal_handler_and_a_finaliser_amid_folds_does_not_dea
 
 
 def test_series_beyond_the_limit_are_summed_in_the_overflow_series() -> None:
-    made = provider(cardinality_limit=10)
+    told: list[str] = []
+    made = MeterProvider(cardinality_limit=10, warn=told.append)
     counter = made.get_meter("m").create_counter("c")
     for number in range(100):
         counter.add(1, {"user": f"u{number}"})
@@ -293,6 +301,8 @@ def test_series_beyond_the_limit_are_summed_in_the_overflow_series() -> None:
     assert len(found) == 10
     assert found[(("otel.metric.overflow", True),)] == 2 * 91
     assert found[(("user", "u0"),)] == 2
+    assert [text for text in told if "'c' has 10 series" in text] == told
+    assert len(told) == 1
 
 
 def test_what_is_remembered_of_attributes_is_bounded() -> None:
@@ -384,3 +394,61 @@ def test_a_forked_child_starts_from_zero_even_when_locks_were_held() -> None:
     os.waitpid(child, 0)
     assert answer.decode() == repr({(("k", "v"),): 5})
     assert values(made, "c") == {(("k", "v"),): 6}
+
+
+def test_levels_and_gauges_survive_many_updates_and_odd_attributes() -> None:
+    made = provider()
+    meter = made.get_meter("m")
+    level, gauge = meter.create_up_down_counter("l"), meter.create_gauge("g")
+    histogram = meter.create_histogram("h")
+    bound_level, bound_gauge = level.bind({"k": ["v"]}), gauge.bind({"k": ["v"]})
+    for turn in range(1000):
+        attributes: Any = {"k": ["v"]}
+        level.add(1, attributes)
+        bound_level.add(-2)
+        gauge.set(turn, attributes)
+        bound_gauge.set(turn + 0.5)
+        histogram.record(turn, attributes)
+    assert values(made, "l") == {(("k", ("v",)),): -1000}
+    assert values(made, "g") == {(("k", ("v",)),): 999.5}
+    assert histogram_point(made, "h").count == 1000
+    assert max(len(s.pending) for s in (bound_level, bound_gauge)) == 0
+
+
+def test_a_collection_does_not_wait_for_ever_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alexobs.metrics.store._COLLECT_WAIT_S", 0.01)
+    made = provider()
+    counter = made.get_meter("m").create_counter("c")
+    counter.add(1)
+    made.collect()
+    counter.add(1)
+    with counter.store._folding:
+        assert values(made, "c") == {(): 1}
+    assert made.faults.counts["busy"] == 1
+    assert values(made, "c") == {(): 2}
+
+
+def test_a_warning_that_fails_harms_nobody() -> None:
+    def broken(_: str) -> None:
+        raise RuntimeError
+
+    made = MeterProvider(warn=broken)
+    counter = made.get_meter("m").create_counter("c")
+    counter.add(-1)
+    counter.add(1)
+    assert values(made, "c") == {(): 1}
+    assert made.faults.counts == {"negative": 1, "warn": 1}
+
+
+def test_every_fault_is_counted_and_the_first_of_its_kind_is_told() -> None:
+    told: list[str] = []
+    made = MeterProvider(warn=told.append)
+    counter = made.get_meter("m").create_counter("c")
+    for _ in range(5):
+        counter.add(-1)
+    made.collect()
+    assert made.faults.counts == {"negative": 5}
+    (text,) = told
+    assert text == (
+        "instrument 'c': a counter cannot go down, so a negative amount was ignored (int)"
+    )

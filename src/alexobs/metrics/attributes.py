@@ -18,15 +18,14 @@ def normalise(attributes: Any) -> tuple[dict[str, Any], bool]:
     Values become str, bool, int (64 bits), float or tuples of these; None is left out. What is
     too long or too many is cut, what cannot be read is described by its type. Never raises.
     """
-    if not attributes:
-        return {}, True
     try:
-        items = list(
-            attributes.items() if isinstance(attributes, Mapping) else dict(attributes).items()
-        )
+        if not attributes:
+            return {}, True
+        mapping = type(attributes) is dict or isinstance(attributes, Mapping)
+        items = list(attributes.items() if mapping else dict(attributes).items())
     except Exception:
         return {}, False
-    sound = isinstance(attributes, Mapping) and len(items) <= MAX_ATTRIBUTES
+    sound = mapping and len(items) <= MAX_ATTRIBUTES
     plain: dict[str, Any] = {}
     for key, value in items[:MAX_ATTRIBUTES]:
         name, name_sound = _text(key)
@@ -55,6 +54,8 @@ def texts_only(items: Iterable[tuple[Any, Any]]) -> bool:
 
 
 def _value(value: Any) -> tuple[Any, bool]:
+    if type(value) is str:
+        return _text(value)
     if isinstance(value, (list, tuple, set, frozenset)):
         try:
             parts = [_scalar(item) for item in list(value)[:MAX_ATTRIBUTES] if item is not None]
@@ -76,6 +77,8 @@ def _scalar(value: Any) -> tuple[Any, bool]:
 
 
 def _text(value: Any) -> tuple[str, bool]:
+    if type(value) is str and len(value) <= MAX_VALUE_CHARS and value.isascii():
+        return value, True
     try:
         if isinstance(value, str):
             text = str.__str__(value)

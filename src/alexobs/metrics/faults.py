@@ -15,6 +15,7 @@ NEGATIVE: Final = "negative"  # a counter was asked to go down; ignored
 NOT_FINITE: Final = "not_finite"  # NaN or infinity; ignored
 NOT_A_NUMBER: Final = "not_a_number"  # ignored, or converted where it could be
 ATTRIBUTES: Final = "attributes"  # attributes that are no mapping, too many, or too long
+CARDINALITY: Final = "cardinality_limit"  # an instrument has all the series that it may have
 CALLBACK: Final = "callback"  # the callback of an observable instrument failed
 DUPLICATE: Final = "duplicate_instrument"  # one name, two kinds or units
 NAME: Final = "invalid_name"  # a name outside OpenTelemetry's syntax; repaired
@@ -22,6 +23,13 @@ EXPOSITION: Final = "name_clash"  # two names that are one in Prometheus
 BOUNDARIES: Final = "boundaries"  # boundaries that are no increasing numbers; default taken
 ARGUMENT: Final = "argument"  # a wrong-typed argument of a recording method
 BUSY: Final = "busy"  # a collection could not wait for another one; older values were given
+
+SENTENCES: Final = {
+    NEGATIVE: "a counter cannot go down, so a negative amount was ignored",
+    NOT_FINITE: "NaN or infinity was ignored",
+    NOT_A_NUMBER: "a value that is no number was ignored, or converted where it could be",
+    ATTRIBUTES: "attributes could not be used as they are, and were cut or described",
+}
 
 
 class Faults:

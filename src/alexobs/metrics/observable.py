@@ -98,12 +98,12 @@ class Observer:
     def _take(self, found: dict[Any, tuple[Mapping[str, Any], float]], observation: Any) -> None:
         value, fault = number(observation.value)
         if fault:
-            self._fault(fault, f"{fault.replace('_', ' ')} observed")
+            self._fault(fault, faults.SENTENCES[fault])
         if value is None:
             return
         plain, sound = normalise(observation.attributes)
         if not sound:
-            self._fault(faults.ATTRIBUTES, "attributes cannot be used as they are")
+            self._fault(faults.ATTRIBUTES, faults.SENTENCES[faults.ATTRIBUTES])
         if self._redact is not None:
             plain = {name: self._redact(name, text) for name, text in plain.items()}
         key = key_of(plain)

@@ -129,6 +129,11 @@ class Store(Generic[SeriesT]):
     def _overflowing(self) -> SeriesT:
         if self._overflow is None:
             self._overflow = self._make(self, OVERFLOW, self.clock())
+            message = (
+                f"instrument {self.name!r} has {self._limit} series (metrics.cardinality_limit); "
+                "new label values are summed in one series from now on"
+            )
+            self._faults.count(faults.CARDINALITY, message, subject=self.name)
         return self._overflow
 
     def series(self) -> list[SeriesT]:
@@ -161,8 +166,8 @@ class Store(Generic[SeriesT]):
 
     def fault(self, reason: str, value: Any) -> None:
         """Count a fault of a measurement of this instrument."""
-        message = f"instrument {self.name!r}: {reason.replace('_', ' ')} ({type(value).__name__})"
-        self._faults.count(reason, message)
+        message = f"instrument {self.name!r}: {faults.SENTENCES[reason]} ({type(value).__name__})"
+        self._faults.count(reason, message, subject=self.name)
 
     def after_fork_in_child(self, now_ns: int) -> None:
         """Start from zero, with locks that nobody holds; bound series stay valid."""
