@@ -112,7 +112,7 @@ class _Connection:
         self._buffer = bytearray()
 
     def serve(self) -> None:
-        with self._socket, contextlib.suppress(_ConnectionLostError, OSError):
+        with self._socket, contextlib.suppress(_ConnectionLostError, OSError, ValueError):
             while True:
                 request = self._read_request()
                 response = self._handled(request)
