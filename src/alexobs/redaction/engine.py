@@ -1,0 +1,157 @@
+"""Prefilters: which strings must be looked at, and for what.
+
+Both engines answer with a superset of what is there, from one pass over all strings together;
+`redactor` then applies the precise expressions to the few strings that were hit. So both give the
+same result, and differ in speed only: an automaton over all rules at once (hyperscan), or one
+search for each literal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import threading
+from bisect import bisect_left
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from alexobs.redaction.rules import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Hits = dict[int, set[Rule]]
+_SEPARATOR = "\n"
+_CACHE_DIR = "~/.alex/cache"
+
+
+class Engine(Protocol):
+    """What both engines offer."""
+
+    name: str
+
+    def hits(self, texts: Sequence[str]) -> Hits:
+        """The rules to apply, by index of the text; texts that hold nothing are not in it."""
+
+
+class LiteralEngine:
+    """Looks for each rule's literals with ``str.find``; works everywhere."""
+
+    name = "literal"
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._exact = [
+            (literal, rule) for rule in rules for literal in rule.literals if not rule.ignore_case
+        ]
+        self._lower = [
+            (literal, rule) for rule in rules for literal in rule.literals if rule.ignore_case
+        ]
+        self._others = [(rule.loose, rule) for rule in rules if not rule.literals]
+
+    def hits(self, texts: Sequence[str]) -> Hits:
+        """See `Engine`."""
+        found = self._rules(_SEPARATOR.join(texts))
+        if not found:
+            return {}
+        if len(texts) == 1:
+            return {0: found}
+        return {index: rules for index, text in enumerate(texts) if (rules := self._rules(text))}
+
+    def _rules(self, text: str) -> set[Rule]:
+        found = {rule for literal, rule in self._exact if literal in text}
+        lower = text.lower()
+        found.update(rule for literal, rule in self._lower if literal in lower)
+        found.update(rule for loose, rule in self._others if loose.search(text))
+        return found
+
+
+def build_engine(rules: Sequence[Rule]) -> Engine:
+    """The fastest engine that works here."""
+    try:
+        return HyperscanEngine(rules)
+    except Exception:  # not installed, or a processor that it does not know
+        return LiteralEngine(rules)
+
+
+class HyperscanEngine:
+    """One automaton over all rules, some GB/s; needs the package ``hyperscan``.
+
+    Its database is compiled at first use and kept in ``~/.alex/cache``, because compiling takes
+    longer and more memory than everything else here together.
+    """
+
+    name = "hyperscan"
+
+    def __init__(self, rules: Sequence[Rule], cache_dir: str = _CACHE_DIR) -> None:
+        import hyperscan  # noqa: PLC0415 - a large optional extension, wanted only when it is used
+
+        self._hs = hyperscan
+        self._rules = tuple(rules)
+        self._local = threading.local()
+        self._database = self._load(Path(cache_dir).expanduser())
+
+    def hits(self, texts: Sequence[str]) -> Hits:
+        """See `Engine`."""
+        joined = _SEPARATOR.join(texts) if len(texts) != 1 else texts[0]
+        found: list[tuple[int, int]] = []
+        try:
+            data = joined.encode()
+        except UnicodeEncodeError:  # lone surrogates
+            data = joined.encode("utf-8", "surrogatepass")
+        try:
+            scratch = self._local.scratch
+        except AttributeError:
+            scratch = self._local.scratch = self._hs.Scratch(self._database)
+        self._database.scan(data, match_event_handler=_collect, context=found, scratch=scratch)
+        return self._attribute(texts, found) if found else {}
+
+    def _attribute(self, texts: Sequence[str], found: list[tuple[int, int]]) -> Hits:
+        hits: Hits = {}
+        ends = list(accumulate(len(text.encode("utf-8", "surrogatepass")) + 1 for text in texts))
+        for ident, end in found:
+            hits.setdefault(bisect_left(ends, end), set()).add(self._by_ident[ident])
+        return hits
+
+    def _load(self, folder: Path) -> Any:
+        expressions = [hint.encode() for rule in self._rules for hint in rule.hints]
+        self._by_ident = [rule for rule in self._rules for _ in rule.hints]
+        flags = [self._hs.HS_FLAG_CASELESS if rule.ignore_case else 0 for rule in self._by_ident]
+        made_by = (importlib.metadata.version("hyperscan"), platform.machine(), platform.system())
+        key = repr((made_by, expressions, flags))
+        path = folder / f"redaction-{hashlib.sha256(key.encode()).hexdigest()[:24]}.hsdb"
+        if (cached := self._read(path)) is not None:
+            return cached
+        database = self._hs.Database(mode=self._hs.HS_MODE_BLOCK)
+        database.compile(expressions=expressions, ids=list(range(len(expressions))), flags=flags)
+        self._write(path, database)
+        return database
+
+    def _read(self, path: Path) -> Any:
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return None
+        checksum, payload = data[:32], data[32:]
+        if hashlib.sha256(payload).digest() != checksum:
+            return None
+        try:
+            return self._hs.loadb(payload, self._hs.HS_MODE_BLOCK)
+        except self._hs.HyperscanError:  # made on another kind of processor
+            return None
+
+    def _write(self, path: Path, database: Any) -> None:
+        try:
+            payload = self._hs.dumpb(database)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(f".{os.getpid()}.partial")
+            partial.write_bytes(hashlib.sha256(payload).digest() + payload)
+            partial.replace(path)
+        except OSError:  # a read-only home: compile again next time
+            return
+
+
+def _collect(ident: int, _start: int, end: int, _flags: int, found: list[tuple[int, int]]) -> None:
+    found.append((ident, end))
