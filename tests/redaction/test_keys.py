@@ -9,15 +9,15 @@ from alexobs.redaction.keys import KeyNames
 
 SECRET = """
 api_key apikey x-api-key authorization Proxy-Authorization password passwd pwd passphrase token
-access_token refreshToken idToken session_token csrf csrfToken secret client_secret cookie Set-
-Cookie private_key privateKey credential credentials connection_string dsn signature
+access_token refreshToken idToken session_token csrf csrfToken secret client_secret cookie
+Set-Cookie private_key privateKey credential credentials connection_string dsn signature
 OPENAI_API_KEY AWS_SECRET_ACCESS_KEY aws_session_token http.request.header.authorization
 http.request.header.x-api-key X-Amz-Security-Token X-Amz-Signature db.password user.password
 password_hash pAsSwOrD PASSWORD1 password10 oldPassword new_password key auth STRIPE_KEY
-AccountKey SharedAccessKey accesstoken dbpassword APIKey hf_token GITHUB_TOKEN SECRET_KEY client-
-key-data x-goog-api-key Ocp-Apim-Subscription-Key bot_token token_value password_confirm X-Vault-
-Token DB_PASS refresh_tokens connect.sid PGPASSWORD api__key clientSecretValue passwordHash
-mot_de_passe
+AccountKey SharedAccessKey accesstoken dbpassword APIKey hf_token GITHUB_TOKEN SECRET_KEY
+client-key-data x-goog-api-key Ocp-Apim-Subscription-Key bot_token token_value password_confirm
+X-Vault-Token DB_PASS refresh_tokens connect.sid PGPASSWORD api__key clientSecretValue
+passwordHash mot_de_passe
 """.split()  # noqa: SIM905 - a list of words
 PLAIN = """
 max_tokens token_count input_tokens total_tokens tokenizer token_type gen_ai.usage.input_tokens
