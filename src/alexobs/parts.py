@@ -96,9 +96,16 @@ def make_delivery(
 
 
 def destinations(exporters: Mapping[Signal, Exporter]) -> list[Destination]:
-    """Return each exporter once, as a place to deliver to."""
-    distinct = {exporter.encoding: exporter for exporter in exporters.values()}
-    return [Destination(exporter, exporter.split) for exporter in distinct.values()]
+    """Return each exporter once, as a place to deliver its signals to."""
+    distinct = {id(exporter): exporter for exporter in exporters.values()}
+    return [
+        Destination(
+            exporter,
+            exporter.split,
+            [signal for signal, taker in exporters.items() if taker is exporter],
+        )
+        for exporter in distinct.values()
+    ]
 
 
 def routes(config: Config) -> tuple[object, ...]:

@@ -258,6 +258,33 @@ def test_each_encoding_has_its_own_way(tmp_path: Path) -> None:
     ]
 
 
+def test_two_destinations_of_one_encoding_share_the_signals(tmp_path: Path) -> None:
+    leave(tmp_path, b"dead")
+    spans, others = Scripted(), Scripted()
+    only_spans: tuple[Signal, ...] = ("traces",)
+    no_spans: tuple[Signal, ...] = ("logs", "metrics")
+    world = World(tmp_path)
+    world.delivery.use(
+        [Destination(spans, halve, only_spans), Destination(others, halve, no_spans)]
+    )
+    world.submit(b"a", signal="traces")
+    world.submit(b"b", signal="logs")
+    world.submit(b"c", signal="metrics")
+    world.run(5)
+    assert (spans.accepted, others.accepted) == ([b"a", b"dead"], [b"b", b"c"])
+    world.check_identity()
+
+
+def test_an_announcement_is_sent_once_and_not_accounted(tmp_path: Path) -> None:
+    sender = Scripted(lambda _: BUSY)
+    world = World(tmp_path, sender)
+    world.delivery.announce(Batch("logs", "otlp", 1, b"running"))
+    world.delivery.announce(Batch("logs", "zipkin", 1, b"nowhere to go"))
+    world.run(100)
+    assert sender.sent == [b"running"]
+    assert world.delivery.waiting() == {}
+
+
 def test_the_spool_gives_up_a_batch_that_is_being_sent(tmp_path: Path) -> None:
     sender = Scripted()
     world = World(tmp_path, sender, max_bytes=100_000)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from alexobs.pipeline.frames import Frame
     from alexobs.pipeline.ticket import Ticket
 
 HOUR_NS = 3_600_000_000_000
@@ -65,6 +66,10 @@ def spool(tmp_path: Path, drops: Drops, clock: Clock, said: list[str]) -> Iterat
     )
     yield made
     made.close()
+
+
+def is_otlp(frame: Frame) -> bool:
+    return frame.encoding == "otlp"
 
 
 def batch(body: bytes, count: int = 1, signal: Signal = "traces", encoding: str = "otlp") -> Batch:
@@ -136,23 +141,23 @@ def test_a_clean_end_with_nothing_waiting_leaves_nothing(spool: Spool, tmp_path:
 def test_a_clean_end_leaves_what_waits(spool: Spool, tmp_path: Path, drops: Drops) -> None:
     spool.append(batch(b"a"))
     spool.close()
-    (adopted,) = adopt(tmp_path / "spool", encodings=["otlp"], dropped=drops)
+    (adopted,) = adopt(tmp_path / "spool", wanted=is_otlp, dropped=drops)
     assert bodies(adopted) == [b"a"]
     adopted.close()
 
 
 def test_a_living_process_keeps_its_spool(spool: Spool, tmp_path: Path, drops: Drops) -> None:
     spool.append(batch(b"a"))
-    assert adopt(tmp_path / "spool", encodings=["otlp"], dropped=drops) == []
+    assert adopt(tmp_path / "spool", wanted=is_otlp, dropped=drops) == []
     assert [listing.live for listing in scan(tmp_path / "spool")] == [True]
 
 
 def test_only_one_process_adopts(spool: Spool, tmp_path: Path, drops: Drops) -> None:
     spool.append(batch(b"a"))
     adopted = left_behind(spool, drops)
-    assert adopt(tmp_path / "spool", encodings=["otlp"], dropped=drops) == []
+    assert adopt(tmp_path / "spool", wanted=is_otlp, dropped=drops) == []
     adopted.close()
-    again = adopt(tmp_path / "spool", encodings=["otlp"], dropped=drops)
+    again = adopt(tmp_path / "spool", wanted=is_otlp, dropped=drops)
     assert [bodies(one) for one in again] == [[b"a"]]
     again[0].close()
 
@@ -160,7 +165,7 @@ def test_only_one_process_adopts(spool: Spool, tmp_path: Path, drops: Drops) -> 
 def test_a_spool_of_another_encoding_stays(spool: Spool, tmp_path: Path, drops: Drops) -> None:
     spool.append(batch(b"a", encoding="zipkin"))
     spool.close()
-    assert adopt(tmp_path / "spool", encodings=["otlp"], dropped=drops) == []
+    assert adopt(tmp_path / "spool", wanted=is_otlp, dropped=drops) == []
     (listing,) = scan(tmp_path / "spool")
     assert listing.waiting == {"zipkin": {"traces": (1, 1, 1)}}
 
@@ -173,7 +178,7 @@ def test_few_spools_are_adopted_at_once_and_the_oldest_first(
         one = Spool(tmp_path, clock_ns=clock)
         one.append(batch(b"%d" % i))
         one.close()
-    adopted = adopt(tmp_path, encodings=["otlp"], dropped=drops, limit=2)
+    adopted = adopt(tmp_path, wanted=is_otlp, dropped=drops, limit=2)
     assert [bodies(one) for one in adopted] == [[b"0"], [b"1"]]
     for taken in adopted:
         taken.close()
@@ -512,7 +517,7 @@ def test_a_forked_child_has_a_spool_of_its_own(spool: Spool, tmp_path: Path, dro
     ticket = spool.append(batch(b"parent"))
     assert fork_and_run(spool, [ticket]) == 0
     assert spool.read(ticket) == batch(b"parent")
-    (child,) = adopt(tmp_path / "spool", encodings=["otlp"], dropped=drops)
+    (child,) = adopt(tmp_path / "spool", wanted=is_otlp, dropped=drops)
     assert bodies(child) == [b"child"]
     child.close()
     assert bodies(left_behind(spool, drops)) == [b"parent"]

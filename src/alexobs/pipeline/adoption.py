@@ -14,7 +14,7 @@ from alexobs.pipeline.ticket import Ticket
 from alexobs.records import Batch, Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 # Each spool that is taken over holds two descriptors.
@@ -175,21 +175,20 @@ def trim(
 def adopt(
     directory: Path,
     *,
-    encodings: Iterable[str],
+    wanted: Callable[[frames.Frame], bool],
     dropped: Callable[[Signal, str, int], None],
     limit: int = ADOPTED_AT_ONCE,
 ) -> list[AdoptedSpool]:
     """Take over what dead processes left, oldest first, at most `limit` spools at a time.
 
-    A spool that holds none of `encodings` is given back.
+    A spool that holds nothing wanted is given back.
 
     Args:
         directory: the folder of all processes' spools.
-        encodings: what can be sent.
+        wanted: tells what can be sent.
         dropped: told the signal, the reason and the number of records that were lost.
         limit: how many.
     """
-    wanted = frozenset(encodings)
     kept: list[AdoptedSpool] = []
     for path in process_folders(directory):
         if len(kept) >= limit:
@@ -197,7 +196,7 @@ def adopt(
         spool = AdoptedSpool.claim(path, dropped)
         if spool is None:
             continue
-        if any(ticket.frame.encoding in wanted for ticket in spool.tickets):
+        if any(wanted(ticket.frame) for ticket in spool.tickets):
             kept.append(spool)
         else:
             spool.close()

@@ -15,14 +15,16 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from alexobs.errors import SpoolError
+from alexobs.pipeline.frames import SIGNALS
 from alexobs.pipeline.lane import Item, Lane
 from alexobs.pipeline.replay import Halves, Replay
 from alexobs.records import SendResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from contextlib import AbstractContextManager
 
+    from alexobs.pipeline.frames import Frame
     from alexobs.pipeline.spool import Spool
     from alexobs.records import Batch, Signal
 
@@ -55,10 +57,14 @@ class Sender(Protocol):
 
 
 class Destination(NamedTuple):
-    """A sender, and how a batch of its encoding is halved (None: it cannot be)."""
+    """A sender, how a batch of its encoding is halved (None: it cannot be), and for what it is.
+
+    Of two destinations for the same signal in the same encoding the last one gets it.
+    """
 
     sender: Sender
     split: Callable[[Batch], tuple[Batch, Batch] | None] | None = None
+    signals: Collection[Signal] = SIGNALS
 
 
 class DeliveryAccounting(Protocol):
@@ -108,7 +114,7 @@ class Delivery:
     be called from any thread.
 
     Args:
-        destinations: where to send; batches go by their encoding.
+        destinations: where to send; batches go by their signal and encoding.
         spool: keeps batches until they are accepted. Its ``dropped`` hook must account too.
         accounting: is told what became of records.
         timeout_s: seconds for one request.
@@ -150,8 +156,10 @@ class Delivery:
         self._next_upkeep = -math.inf
         self._works = False
         self._closed = False
-        self._routes = {one.sender.encoding: _Route(one, draw) for one in destinations}
+        self._routes: list[_Route] = []
+        self._by_kind: dict[tuple[str, Signal], _Route] = {}
         self._homeless: list[Item] = []
+        self._set_routes(destinations)
         self._announcements: deque[Batch] = deque(maxlen=_MAX_ANNOUNCEMENTS)
 
     # -- at once -------------------------------------------------------------------------------
@@ -171,7 +179,7 @@ class Delivery:
     @property
     def alexobs_server(self) -> bool:
         """Whether a destination has made itself known as an alexobs server."""
-        return any(route.alexobs_server for route in self._routes.values())
+        return any(route.alexobs_server for route in self._routes)
 
     def announce(self, batch: Batch) -> None:
         """Send a batch once, at the next step, without spool, retry or account."""
@@ -193,14 +201,14 @@ class Delivery:
         with self._lock:
             return [
                 DestinationStatus(
-                    encoding,
+                    route.destination.sender.encoding,
                     route.lane.backoff.failures,
                     route.message,
                     sum(item.ticket.state == "waiting" for item in route.lane.items()),
                     len(route.lane.parked),
                     route.alexobs_server,
                 )
-                for encoding, route in self._routes.items()
+                for route in self._routes
             ]
 
     def use(self, destinations: Iterable[Destination]) -> None:
@@ -209,16 +217,16 @@ class Delivery:
         Batches of an encoding that none of them speaks stay in the spool.
         """
         with self._lock:
-            old = list(self._routes.values())
+            old = self._routes
             items = self._homeless + [item for route in old for item in route.lane.items()]
-            self._routes = {one.sender.encoding: _Route(one, self._draw) for one in destinations}
+            self._set_routes(destinations)
             self._homeless = []
             self._works = False
             for item in items:
                 item.backoff = None
                 item.attempts = 0
                 self._enqueue(item)
-            kept = [route.destination.sender for route in self._routes.values()]
+            kept = [route.destination.sender for route in self._routes]
         for route in old:
             if route.destination.sender not in kept:
                 route.destination.sender.close()
@@ -230,8 +238,9 @@ class Delivery:
         """
         self._lock = lock or threading.RLock()
         self._sending = threading.Lock()
-        self._routes = {}
+        self._set_routes(())
         self._homeless = []
+        self._announcements.clear()
         self._works = False
         self.replay.after_fork()
         self._spool.after_fork()
@@ -244,7 +253,8 @@ class Delivery:
             self._closed = True
             self.replay.close()
             self._spool.close()
-            routes, self._routes = list(self._routes.values()), {}
+            routes = self._routes
+            self._set_routes(())
         for route in routes:
             route.destination.sender.close()
 
@@ -260,13 +270,13 @@ class Delivery:
         try:
             self._upkeep(now)
             self._send_announcements()
-            for encoding in list(self._routes):
-                self._send_one(encoding, now, self._timeout_s)
+            for route in self._routes:
+                self._send_one(route, now, self._timeout_s)
             self._finish_replays()
         finally:
             self._sending.release()
         with self._lock:
-            due = [route.lane.due() for route in self._routes.values()]
+            due = [route.lane.due() for route in self._routes]
             return min([*due, self._next_upkeep])
 
     def drain(self, deadline: float) -> None:
@@ -277,8 +287,8 @@ class Delivery:
         if not self._sending.acquire(timeout=max(0.0, deadline - self._clock())):
             return
         try:
-            for encoding in list(self._routes):
-                self._drain_route(encoding, deadline)
+            for route in self._routes:
+                self._drain_route(route, deadline)
             if not any(self.waiting().values()):
                 self._replay_until(min(deadline, self._clock() + _REPLAY_AT_END_S))
         finally:
@@ -287,19 +297,18 @@ class Delivery:
     def _send_announcements(self) -> None:
         while self._announcements:
             batch = self._announcements.popleft()
-            route = self._routes.get(batch.encoding)
+            route = self._by_kind.get((batch.encoding, batch.signal))
             if route is not None and not route.lane.backoff.failures:
-                self._send(route.destination.sender, batch, self._timeout_s)
+                _send(route.destination.sender, batch, self._timeout_s)
 
-    def _drain_route(self, encoding: str, deadline: float) -> None:
+    def _drain_route(self, route: _Route, deadline: float) -> None:
         eager = True
         while (now := self._clock()) < deadline:
             with self._lock:
-                route = self._routes.get(encoding)
-                if route is None or not route.lane.own_waiting():
+                if route not in self._routes or not route.lane.own_waiting():
                     return
             self._send_one(
-                encoding, now, min(self._timeout_s, deadline - now), eager=eager, foreign=False
+                route, now, min(self._timeout_s, deadline - now), eager=eager, foreign=False
             )
             if route.lane.backoff.failures:
                 if self._spool.durable:
@@ -313,7 +322,7 @@ class Delivery:
         while (now := self._clock()) < deadline:
             self._upkeep(now)
             timeout_s = min(self._timeout_s, deadline - now)
-            sent = [self._send_one(encoding, now, timeout_s) for encoding in list(self._routes)]
+            sent = [self._send_one(route, now, timeout_s) for route in self._routes]
             self._finish_replays()
             if not any(sent) and self._next_upkeep > now:
                 return
@@ -327,23 +336,22 @@ class Delivery:
                 self._spool.expire()
         self.replay.trim(now)
         if self._works:
-            items = self.replay.adopt(now, self._routes.keys())
+            items = self.replay.adopt(now, self._has_route)
             with self._lock:
                 for item in items:
                     self._enqueue(item)
 
     def _finish_replays(self) -> None:
         """Give back the spools that are delivered, and look for others at once."""
-        routes = self._routes
-        if any(route.lane.foreign_waiting for route in routes.values()):
+        if any(route.lane.foreign_waiting for route in self._routes):
             return
-        if self.replay.close_finished(routes.keys()):
+        if self.replay.close_finished(self._has_route):
             self.replay.hurry()
             self._next_upkeep = -math.inf
 
     def _send_one(
         self,
-        encoding: str,
+        route: _Route,
         now: float,
         timeout_s: float,
         *,
@@ -352,9 +360,10 @@ class Delivery:
     ) -> bool:
         """Send the next batch, if one is due; tell whether one was."""
         with self._lock:
-            route = self._routes.get(encoding)
-            item = route.lane.take(now, eager=eager, foreign=foreign) if route else None
-            if route is None or item is None:
+            if route not in self._routes:
+                return False
+            item = route.lane.take(now, eager=eager, foreign=foreign)
+            if item is None:
                 return False
             batch = self._read(item, route, now)
         if batch is not None:
@@ -374,8 +383,20 @@ class Delivery:
             route.lane.failed(item, now, _AGAIN_S)
             return None
 
+    def _set_routes(self, destinations: Iterable[Destination]) -> None:
+        self._routes = [_Route(one, self._draw) for one in destinations]
+        self._by_kind = {
+            (route.destination.sender.encoding, signal): route
+            for route in self._routes
+            for signal in route.destination.signals
+        }
+
+    def _has_route(self, frame: Frame) -> bool:
+        return (frame.encoding, frame.signal) in self._by_kind
+
     def _enqueue(self, item: Item) -> None:
-        route = self._routes.get(item.ticket.frame.encoding)
+        frame = item.ticket.frame
+        route = self._by_kind.get((frame.encoding, frame.signal))
         if route is None:
             self._homeless.append(item)
         else:
@@ -384,7 +405,7 @@ class Delivery:
     # -- what the back end said ----------------------------------------------------------------
 
     def _settle(self, item: Item, batch: Batch, result: SendResult) -> None:
-        route = self._routes.get(batch.encoding)
+        route = self._by_kind.get((batch.encoding, batch.signal))
         if route is None:
             self._homeless.append(item)
             return

@@ -12,10 +12,11 @@ from alexobs.pipeline.ticket import Ticket
 from alexobs.records import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
     from pathlib import Path
 
     from alexobs.pipeline.adoption import AdoptedSpool
+    from alexobs.pipeline.frames import Frame
     from alexobs.records import Signal
 
 ADOPT_EVERY_S: Final = 60.0
@@ -69,14 +70,14 @@ class Replay:
             dropped=self.dropped,
         )
 
-    def adopt(self, now: float, encodings: Collection[str]) -> list[Item]:
+    def adopt(self, now: float, wanted: Callable[[Frame], bool]) -> list[Item]:
         """Take over dead processes' spools, if it is time to look; return their batches."""
         if self._directory is None or now < self._next_adoption:
             return []
         self._next_adoption = now + ADOPT_EVERY_S
         new = adoption.adopt(
             self._directory,
-            encodings=encodings,
+            wanted=wanted,
             dropped=self.dropped,
             limit=adoption.ADOPTED_AT_ONCE - len(self._adopted),
         )
@@ -85,7 +86,7 @@ class Replay:
             Item(ticket, spool, foreign=True)
             for spool in new
             for ticket in spool.tickets
-            if ticket.frame.encoding in encodings
+            if wanted(ticket.frame)
         ]
 
     def close(self) -> None:
@@ -100,14 +101,13 @@ class Replay:
             spool.after_fork()
         self._adopted = []
 
-    def close_finished(self, encodings: Collection[str]) -> bool:
-        """Give back the spools in which nothing of `encodings` waits; tell whether any was."""
+    def close_finished(self, wanted: Callable[[Frame], bool]) -> bool:
+        """Give back the spools in which nothing wanted waits; tell whether any was."""
         finished = [
             spool
             for spool in self._adopted
             if not any(
-                ticket.state == "waiting" and ticket.frame.encoding in encodings
-                for ticket in spool.tickets
+                ticket.state == "waiting" and wanted(ticket.frame) for ticket in spool.tickets
             )
         ]
         for spool in finished:
