@@ -196,13 +196,18 @@ def test_negative_buckets_have_no_sum_in_openmetrics() -> None:
 
 def test_families_of_two_scopes_are_merged_under_one_header_and_told_apart() -> None:
     page = encode_text(
-        [number("a.b"), number("x"), number("a.b", scope=Scope("lib", "2", "http://s"))]
+        [
+            number("a.b"),
+            number("x", scope=Scope("alexobs.self")),
+            number("a.b", scope=Scope("lib", "2", "http://s")),
+        ]
     )
     assert page.count(b"# TYPE a_b_total") == page.count(b"# HELP a_b_total") == 1
     labels = {("otel_scope_name", "lib"), ("otel_scope_version", "2")}
     labels.add(("otel_scope_schema_url", "http://s"))
     found = samples(page)
     assert ("a_b_total", frozenset()) in found
+    assert ("x_total", frozenset()) in found
     assert ("a_b_total", frozenset(labels)) in found
 
 

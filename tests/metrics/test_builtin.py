@@ -238,8 +238,22 @@ def test_disabled_metrics_record_nothing(collector: MetricsCollector) -> None:
     collector.record_tool_execution(tool_name="t")
     collector.observe_tool(ToolObservation("t", "success", 1))
     collector.session_started()
+    collector.session_ended(1.0)
     collector.counter("mine").add(1)
     assert found(collector) == {"alex.sessions.active": {(): 0}}
+
+
+def test_the_level_of_sessions_is_right_after_metrics_were_off(
+    collector: MetricsCollector,
+) -> None:
+    collector.session_started()
+    collector.provider.set_enabled(False)
+    collector.session_started()
+    collector.session_ended(1.0)
+    collector.session_started()
+    collector.provider.set_enabled(True)
+    collector.session_ended(1.0)
+    assert found(collector)["alex.sessions.active"] == {(): 1}
 
 
 def test_users_own_instruments(collector: MetricsCollector) -> None:

@@ -1,10 +1,10 @@
 """Metrics as Prometheus reads them: text format 0.0.4 and OpenMetrics 1.0.
 
-Names follow `alexobs.exporters.prometheus_names`. Samples of the scope ``alexobs``, users' own
-instruments among them, carry no labels but their own; those of other scopes are told apart by
-``otel_scope_name``, ``otel_scope_version`` and ``otel_scope_schema_url``. The resource is one
-sample of ``target_info``. Sources: Prometheus "Exposition formats", the OpenMetrics specification,
-and OpenTelemetry's "Prometheus and OpenMetrics Compatibility".
+Names follow `alexobs.exporters.prometheus_names`. Samples of the scopes ``alexobs`` and
+``alexobs.*``, users' own instruments among them, carry no labels but their own; those of other
+scopes are told apart by ``otel_scope_name``, ``otel_scope_version`` and ``otel_scope_schema_url``.
+The resource is one sample of ``target_info``. Sources: Prometheus "Exposition formats", the
+OpenMetrics specification, and OpenTelemetry's "Prometheus and OpenMetrics Compatibility".
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def _type_of(metric: MetricData) -> str:
 
 
 def _scope_labels(scope: Scope) -> Labels:
-    if scope.name in {OWN_SCOPE, ""}:
+    if scope.name in {OWN_SCOPE, ""} or scope.name.startswith(OWN_SCOPE + "."):
         return ()
     given = (
         ("otel_scope_name", scope.name),

@@ -8,6 +8,7 @@ from alexobs import semconv
 from alexobs.context import current_span
 from alexobs.metrics import faults
 from alexobs.metrics.children import LLMChildren, ToolChildren, label
+from alexobs.metrics.series import SumSeries
 from alexobs.records import LLMObservation, ToolObservation, Usage
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ class MetricsCollector:
         self._instruments: dict[str, Any] = {m.name: self._built_in(m) for m in semconv.METRICS}
         self._llm: dict[tuple[Any, ...], LLMChildren] = {}
         self._tools: dict[tuple[Any, ...], ToolChildren] = {}
-        self._active: UpDownCounter = self._instruments[semconv.SESSIONS_ACTIVE.name]
-        self._active.add(0)  # a level is worth seeing before the first session
+        self._active: SumSeries = self._instruments[semconv.SESSIONS_ACTIVE.name].bind()
+        self._change_active(0)  # a level is worth seeing before the first session
 
     def _built_in(self, metric: semconv.Metric) -> Any:
         meter = self._meter
@@ -218,13 +219,13 @@ class MetricsCollector:
 
     def session_started(self) -> None:
         """Count a session as active."""
-        self._active.add(1)
+        self._change_active(1)
 
     def session_ended(
         self, duration_s: float | None = None, agent: str = "", error_type: str = ""
     ) -> None:
         """Count a session as no longer active, and record how long it took in seconds."""
-        self._active.add(-1)
+        self._change_active(-1)
         if duration_s is None:
             return
         labels = {}
@@ -233,6 +234,10 @@ class MetricsCollector:
         if error_type:
             labels[semconv.ERROR_TYPE] = label(error_type, self.provider)
         self._instruments[semconv.GEN_AI_INVOKE_AGENT_DURATION.name].record(duration_s, labels)
+
+    def _change_active(self, by: int) -> None:
+        # Also while metrics are switched off: a level that missed a change is wrong for ever.
+        SumSeries.add(self._active, by)
 
     def _fault(self, error: Exception) -> None:
         message = f"an observation could not be recorded whole: {type(error).__name__}"
