@@ -18,8 +18,10 @@ import orjson
 import structlog
 from harness import Case, Group, compare, main
 
+from alexobs.config.model import RedactionConfig
 from alexobs.logger import Logger
-from alexobs.logs.sink import LogSink, Redactor
+from alexobs.logs.sink import LogSink
+from alexobs.redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,10 +50,6 @@ def run_of_bare(log: Any) -> Callable[[int], None]:
     return run
 
 
-def redactor() -> Redactor | None:
-    return None
-
-
 class Ours:
     """A logger with a worker that drains it, as `init()` sets it up."""
 
@@ -67,7 +65,7 @@ class Ours:
         while not self._stopped.is_set():
             self._due.wait()
             self._due.clear()
-            self._stopped.wait(0.05)
+            self._stopped.wait(0.01)  # as the pipeline gathers
             while self.sink.drain(512):
                 pass
 
@@ -125,7 +123,7 @@ def groups() -> Iterator[Group]:
     yield compare(
         "log line, 5 fields, JSON",
         [
-            Ours(redactor()).case("alexobs"),
+            Ours(Redactor(RedactionConfig())).case("alexobs"),
             Ours(None).case("alexobs, redaction off"),
             Case("structlog + orjson", run_of(structlog_logger(raw, logging.INFO))),
             Case("logging + orjson", run_of(Stdlib(text, logging.INFO))),

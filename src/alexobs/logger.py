@@ -198,9 +198,12 @@ def _writer(sink: LogSink, severity: int, name: str) -> Callable[..., None]:
         try:
             text: Any = event
             failure = None
-            size_bytes = self.size_bytes
             if type(event) is not str or args or with_exception or "exc_info" in fields:
-                text, failure = _unusual_call(event, args, fields, with_exception)
+                text, failure, size_bytes = _unusual_call(event, args, fields, with_exception)
+                size_bytes += self.size_bytes
+            else:
+                size_bytes = self.size_bytes + len(event)
+            own_bytes = size_bytes
             for value in fields.values():
                 kind = type(value)
                 if kind is str:
@@ -212,9 +215,8 @@ def _writer(sink: LogSink, severity: int, name: str) -> Callable[..., None]:
                     and (kind is not float or value - value != 0.0)
                 ):
                     fields, more_bytes = plain_fields(fields)
-                    size_bytes = self.size_bytes + more_bytes
+                    size_bytes = own_bytes + more_bytes
                     break
-            size_bytes += len(text)
             append((now_ns(), severity, text, fields, self, current_context(), failure, size_bytes))
             sink.waiting_bytes = waiting_bytes = sink.waiting_bytes + size_bytes
             if waiting_bytes > sink.attend_above_bytes or sink.stream_of() is not sink.stream:
@@ -232,9 +234,11 @@ def _writer(sink: LogSink, severity: int, name: str) -> Callable[..., None]:
 
 def _unusual_call(
     event: object, args: tuple[Any, ...], fields: dict[str, Any], with_exception: bool
-) -> tuple[Any, Failure | None]:
-    """Return the event as text, or with its arguments, and the exception that was asked for."""
-    exc_info = fields.pop("exc_info", with_exception)
+) -> tuple[Any, Failure | None, int]:
+    """Return the event as text, or with its arguments; the exception asked for; the bytes."""
+    failure = failure_of(fields.pop("exc_info", with_exception))
     text = event if type(event) is str else text_of(event)
-    plain, _ = plain_fields({str(index): value for index, value in enumerate(args)})
-    return (text, tuple(plain.values())) if args else text, failure_of(exc_info)
+    if not args:
+        return text, failure, len(text)
+    plain, size_bytes = plain_fields({str(index): value for index, value in enumerate(args)})
+    return (text, tuple(plain.values())), failure, len(text) + size_bytes

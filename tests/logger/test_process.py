@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -153,6 +154,29 @@ def test_a_line_from_a_signal_handler_amid_a_line_is_written() -> None:
     read = events(run(body))
     assert read.count("x") == 800
     assert "from the handler" in read
+
+
+def test_a_line_from_a_signal_handler_amid_a_print_harms_neither() -> None:
+    if not hasattr(os, "fork"):
+        pytest.skip("this system has no interval timers")
+    body = """
+        import signal
+        signal.signal(signal.SIGALRM, lambda *_: log.error('from the handler'))
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+        for number in range(30000):
+            print('printed', number)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        log.error('end')
+        print(sink.lost, 'lost', flush=True)
+    """
+    done = run(body)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "0 lost" in done.stdout
+    # `print` writes text and newline apart, so a line may come between them, whoever writes it.
+    objects = re.findall(r"\{.*?\}\n", done.stdout)
+    assert {json.loads(line)["event"] for line in objects} == {"from the handler", "end"}
+    printed = re.sub(r"\{.*?\}\n", "", done.stdout).splitlines()
+    assert printed == [f"printed {number}" for number in range(30000)] + ["0 lost"]
 
 
 def test_a_terminal_gets_lines_at_once_between_prints() -> None:

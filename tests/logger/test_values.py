@@ -162,6 +162,17 @@ def test_long_texts_are_cut_and_marked() -> None:
         assert f"[cut at {MAX_TEXT_CHARS} characters]" in text
 
 
+def test_messages_that_grow_by_their_arguments_are_cut() -> None:
+    stream = io.StringIO()
+    log = Logger(LogSink(lambda: stream))
+    log.info("%s", "x" * 10_000_000)
+    log.info("%(a)s" * 1000, {"a": "y" * 1000})
+    log.info("%s and %s", ["z" * 100_000], float("nan"))
+    for line in stream.getvalue().splitlines():
+        assert len(line) < MAX_TEXT_CHARS + 1000
+        assert "[cut at" in line
+
+
 def test_bound_long_texts_are_cut_as_well() -> None:
     stream = io.StringIO()
     Logger(LogSink(lambda: stream), bound={"value": "x" * 1_000_000}).info("x")

@@ -129,6 +129,7 @@ class Composer:
         events, fields = list(said), list(given)
         if not _JUST_TEXT.issuperset(map(type, events)):
             events = [e if type(e) is str else interpolated(*e) for e in events]
+            sizes = tuple(map(max, sizes, map(len, events)))
         if (
             any(failures)
             or any(origin.fields for origin in set(origins))

@@ -165,6 +165,7 @@ class LogSink:
             rest_s = deadline_s - time.monotonic()
             if rest_s <= 0 or threading.get_ident() in self._busy:
                 return False
+            time.sleep(min(rest_s, 0.001))  # the stream may be in use by the code we interrupted
             self._drain(len(self.entries) or 1, rest_s)
         return True
 
@@ -279,14 +280,21 @@ class LogSink:
 
     def _switch(self, stream: Any) -> None:
         """Go on with another stream; what waits belongs to the old one."""
-        newest = self.entries.pop()
+        thread = threading.get_ident()
+        if thread in self._busy:  # the next line will see to it
+            return
+        newest = None
+        with contextlib.suppress(IndexError):
+            newest = self.entries.pop()
         self.drain()
-        with self._lock:
+        if self._lock.acquire(timeout=_LOCK_WAIT_S):
             self._writer.give_up()
             self._lost_lines += self._writer.lost_lines
             self._open(stream)
             self.set_format(self._format_name)
-        self.entries.append(newest)
+            self._lock.release()
+        if newest is not None:
+            self.entries.append(newest)
 
     def _drop_oldest(self) -> None:
         while self.waiting_bytes > self._max_bytes:
