@@ -45,7 +45,10 @@ _AGAIN_S: Final = 1.0
 class Sender(Protocol):
     """One destination."""
 
-    encoding: str
+    @property
+    def encoding(self) -> str:
+        """The wire format that it speaks."""
+        ...
 
     def send(self, batch: Batch, timeout_s: float) -> SendResult:
         """Send a batch and return what the back end said. Never raises."""

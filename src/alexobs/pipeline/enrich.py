@@ -74,7 +74,10 @@ class FinishedSpan(Protocol):
 class Unpriced(Protocol):
     """Why a call has no price."""
 
-    reason: str
+    @property
+    def reason(self) -> str:
+        """The reason, in words."""
+        ...
 
 
 class Pricer(Protocol):
