@@ -15,7 +15,7 @@ from alexobs import semconv
 from alexobs.context import current_context
 from alexobs.instrumentation import coexistence
 from alexobs.instrumentation.observation import CLOSED, SILENT, Instruments, Observation
-from alexobs.instrumentation.plain import limit_content, plain, plain_http
+from alexobs.instrumentation.plain import limit_content, plain
 from alexobs.records import CallFacts, Usage
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Operation(NamedTuple):
         read_request, read_response: add what a plain body says to the facts.
         fold: makes a response of a stream's events; None when there are no streams.
         billed: False when the request generates nothing anew.
+        load: makes an answer, or a piece of a stream, what `read_response` and `fold` take.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Operation(NamedTuple):
     fold: Callable[[], Fold] | None = None
     kind: Literal["llm", "embedding"] = "llm"
     billed: bool = True
+    load: Callable[[Any], Any] = plain
 
 
 class LLMCall(Observation):
@@ -89,7 +91,6 @@ class LLMCall(Observation):
         "extra",
         "failed_attempt",
         "inner",
-        "load",
         "max_attempts",
         "model",
         "operation",
@@ -117,7 +118,6 @@ class LLMCall(Observation):
         self.attempts = 0
         self.max_attempts = 0
         self.failed_attempt: tuple[str, float] | None = None
-        self.load: Callable[[Any], Any] = plain
         self.decode: Decoder | None = None
         self.stream = False
         self.count = 0
@@ -216,8 +216,7 @@ class LLMCall(Observation):
             facts.request_model = self.model
         body = self.body
         if self.extra:
-            extra = self.extra if isinstance(self.extra, dict) else plain_http(self.extra)
-            body = {**(body or {}), **(extra or {})}
+            body = {**(body or {}), **self.extra}
         if body:
             self.operation.read_request(body, facts)
         if facts.request_model:
@@ -227,10 +226,10 @@ class LLMCall(Observation):
 
     def _read_response(self, facts: CallFacts) -> None:
         if self._result is not None:
-            response = self.load(self._result)
+            response = self.operation.load(self._result)
         else:
             response = self._streamed_response(facts)
-        if isinstance(response, dict):
+        if response is not None:
             self.operation.read_response(response, facts)
         if facts.response_model:
             facts.attributes[semconv.GEN_AI_RESPONSE_MODEL] = facts.response_model
@@ -248,10 +247,10 @@ class LLMCall(Observation):
     def _folded(self) -> Fold | None:
         if self._fold is None and self.operation.fold is not None and self.chunks:
             self._fold = self.operation.fold()
-        fold, decode = self._fold, self.decode
+        fold, decode, load = self._fold, self.decode, self.operation.load
         chunks, self.chunks = self.chunks, []
         for chunk in chunks:
-            for event in decode(chunk) if decode is not None else (plain(chunk),):
+            for event in decode(chunk) if decode is not None else (load(chunk),):
                 self.count += 1
                 if fold is not None:
                     fold.add(event)

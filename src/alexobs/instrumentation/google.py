@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alexobs import semconv
@@ -74,7 +73,6 @@ def _begin(
             endpoint=client._http_options.base_url,  # noqa: SLF001
         )
         if call is not None:
-            call.load = load
             call.max_attempts = _attempts(client, options)
     except Exception as fault:
         instruments.fault("request", fault)
@@ -261,7 +259,7 @@ def _begin_interaction(
         call = begin(instruments, operation, endpoint=sent.url)
         if call is not None:
             call.stream = bool(known.get("stream"))
-            call.extra = SimpleNamespace(content=sent.content)
+            call.body = sent
     except Exception as fault:
         instruments.fault("request", fault)
         return None
@@ -274,7 +272,7 @@ def _settle_interaction(call: LLMCall, response: Any) -> None:
             call.refuse(str(response.status_code))
         elif response.is_closed:
             call.stream = False
-            call.answer(SimpleNamespace(http_response=response))
+            call.answer(response)
         else:
             call.decode = SseDecoder.for_response(response)
             tap_response(response, call)
@@ -328,5 +326,20 @@ def before_request(original: Callable[..., Any], instruments: Instruments) -> Ca
         if call is not None:
             call.attempts += 1
         return original(self, *args, **kwargs)
+
+    return wrapper
+
+
+def async_before_request(
+    original: Callable[..., Any], instruments: Instruments
+) -> Callable[..., Any]:
+    """Stand before the asynchronous hook."""
+
+    @functools.wraps(original)
+    async def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call = _open_call(instruments)
+        if call is not None:
+            call.attempts += 1
+        return await original(self, *args, **kwargs)
 
     return wrapper

@@ -170,7 +170,8 @@ class Observation:
         """End with what was raised; a cancellation is not an error."""
         if self._outcome:
             return
-        self.span.fail(error)
+        if self.span is not None:
+            self.span.fail(error)
         if is_cancellation(error):
             self._end(semconv.CANCELLED)
             return

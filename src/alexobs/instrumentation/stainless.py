@@ -16,6 +16,7 @@ from alexobs import semconv
 from alexobs.context import current_context
 from alexobs.instrumentation import coexistence
 from alexobs.instrumentation.call import CALL_KEY, LLMCall, begin
+from alexobs.instrumentation.clones import replaced_methods, subclass
 from alexobs.instrumentation.sse import SseDecoder
 from alexobs.instrumentation.stream import tap_response, tap_stream
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from alexobs.instrumentation.call import Operation
+    from alexobs.instrumentation.clones import Clone
     from alexobs.instrumentation.observation import Instruments
     from alexobs.instrumentation.wrap import Factory
 
@@ -59,6 +61,27 @@ def methods(family: Family, *, asynchronous: bool) -> dict[str, Factory]:
         "_build_request": _build_request,
         "_sleep_for_retry": _sync_sleep,
     }
+
+
+def clones(family: Family, *, asynchronous: bool) -> Clone:
+    """Return what makes an observed client of a bare one."""
+    return functools.partial(_clone, methods(family, asynchronous=asynchronous))
+
+
+def _clone(factories: Mapping[str, Factory], client: Any, instruments: Instruments) -> Any:
+    cls = type(client)
+    made: Any = object.__new__(
+        subclass(cls, instruments, replaced_methods(cls, factories, instruments))
+    )
+    # What was made of the bare client and kept in it (``client.chat``) is made anew.
+    made.__dict__.update(
+        (name, value)
+        for name, value in vars(client).items()
+        if getattr(value, "_client", None) is not client
+    )
+    if getattr(client, "_middleware_chain", None) is not None:
+        made._middleware_chain = made._build_middleware_chain()
+    return made
 
 
 def _begin(family: Family, instruments: Instruments, client: Any, options: Any) -> LLMCall | None:

@@ -27,7 +27,7 @@ from alexobs.instrumentation.plain import (
     uri_part,
 )
 from alexobs.instrumentation.providers.hosts import behind_anthropic
-from alexobs.instrumentation.stainless import Family, methods
+from alexobs.instrumentation.stainless import Family, clones, methods
 from alexobs.instrumentation.wrap import Target
 from alexobs.records import CallFacts, Messages, Usage
 
@@ -249,3 +249,7 @@ TARGETS = (
     Target("anthropic._base_client", "SyncAPIClient", methods(FAMILY, asynchronous=False)),
     Target("anthropic._base_client", "AsyncAPIClient", methods(FAMILY, asynchronous=True)),
 )
+CLIENTS = {
+    ("anthropic._base_client", "SyncAPIClient"): clones(FAMILY, asynchronous=False),
+    ("anthropic._base_client", "AsyncAPIClient"): clones(FAMILY, asynchronous=True),
+}

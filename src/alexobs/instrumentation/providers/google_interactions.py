@@ -15,6 +15,7 @@ from alexobs.instrumentation.plain import (
     listed,
     other_part,
     parsed_json,
+    plain_http,
     reasoning_part,
     result_part,
     server_call_part,
@@ -49,8 +50,9 @@ FINISH_REASONS = {
 }
 
 
-def read_request(body: Mapping[str, Any], facts: CallFacts) -> None:
-    """Read the body of a request for an interaction."""
+def read_request(sent: Any, facts: CallFacts) -> None:
+    """Read an HTTP request for an interaction."""
+    body = as_mapping(plain_http(sent))
     attributes = facts.attributes
     facts.request_model = str(body.get("model") or "")
     if body.get("agent"):
@@ -232,8 +234,16 @@ class InteractionFold:
         return {"steps": steps, **self._head}
 
 
-CREATE = Operation("chat", behind_google, read_request, read_response, InteractionFold)
+CREATE = Operation(
+    "chat", behind_google, read_request, read_response, InteractionFold, load=plain_http
+)
 FETCH = Operation(
-    "fetch_response", behind_google, read_request, read_stored, InteractionFold, billed=False
+    "fetch_response",
+    behind_google,
+    read_request,
+    read_stored,
+    InteractionFold,
+    billed=False,
+    load=plain_http,
 )
 INTERACTIONS = {"CreateInteraction": CREATE, "getInteractionById": FETCH}

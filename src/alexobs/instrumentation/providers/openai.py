@@ -26,7 +26,7 @@ from alexobs.instrumentation.plain import (
 from alexobs.instrumentation.providers import openai_responses as responses
 from alexobs.instrumentation.providers.hosts import behind_openai
 from alexobs.instrumentation.sse import END
-from alexobs.instrumentation.stainless import Family, methods
+from alexobs.instrumentation.stainless import Family, clones, methods
 from alexobs.instrumentation.wrap import Target
 from alexobs.records import CallFacts, Messages, Usage
 
@@ -257,3 +257,7 @@ TARGETS = (
     Target("openai._base_client", "SyncAPIClient", methods(FAMILY, asynchronous=False)),
     Target("openai._base_client", "AsyncAPIClient", methods(FAMILY, asynchronous=True)),
 )
+CLIENTS = {
+    ("openai._base_client", "SyncAPIClient"): clones(FAMILY, asynchronous=False),
+    ("openai._base_client", "AsyncAPIClient"): clones(FAMILY, asynchronous=True),
+}
