@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -14,6 +14,7 @@ from alexobs.config.change import to_mapping
 from alexobs.config.load import load
 from alexobs.config.model import Config
 from alexobs.config.schema import documentation, settings
+from alexobs.errors import ServerError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,6 +183,52 @@ def test_help_imports_no_command() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_terminal_that_knows_few_characters(path: Path) -> None:
+    code = "import sys; from alexobs.cli import main; sys.exit(main(['config', 'diff']))"
+    config = {"observability": {"tracing": {"service_name": "ünï"}}}
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=False, env=environ
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == rb'tracing.service_name: "" \u2192 \xfcn\xef' + os.linesep.encode()
+
+
+class Command:
+    """A command that fails in a given way."""
+
+    def __init__(self, failure: BaseException) -> None:
+        self.failure = failure
+
+    def register(self, subparsers: Any) -> None:
+        subparsers.add_parser("broken")
+
+    def run(self, _args: object) -> int:
+        raise self.failure
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "message"),
+    [
+        (ServerError("the port is taken"), 1, "alexobs: the port is taken\n"),
+        (KeyboardInterrupt(), 130, ""),
+        (SystemExit("enough"), 1, ""),
+    ],
+)
+def test_how_a_failing_command_ends(
+    failure: BaseException,
+    code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(COMMANDS, "broken", "fails")
+    monkeypatch.setitem(sys.modules, "alexobs.cli.broken", Command(failure))
+    assert main(["broken"]) == code
+    assert capsys.readouterr().err == message
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such pipe")

@@ -128,6 +128,11 @@ def test_a_config_is_checked_too() -> None:
         load(Config(tracing=TracingConfig(sample_rate=5)), environ={})
 
 
+def test_a_source_of_another_kind() -> None:
+    with pytest.raises(ConfigError, match="expected a path, a mapping or a Config"):
+        load(7, environ={})  # type: ignore[arg-type]
+
+
 def test_what_the_caller_keeps_is_not_shared() -> None:
     headers = {"a": "1"}
     config = made(otlp_headers=headers)

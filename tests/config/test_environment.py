@@ -128,6 +128,8 @@ def test_variable(name: str, text: str, path: str, expected: Any) -> None:
             "oops",
             "tracing.otlp_headers: (hidden) — expected name=value",
         ),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a%0D%0Ab=c", "expected names without spaces"),
+        ("ALEX_TRACING_RESOURCE", "[1]", "expected name=value pairs, separated by commas"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "expected milliseconds; in seconds, a number from"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "-1", "expected milliseconds; in seconds, a number from"),
         (

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import string
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 names = st.text(string.ascii_letters + ".-_ é#:", min_size=1, max_size=8)
+tokens = st.text(string.ascii_letters + "-_!#.", min_size=1, max_size=8)
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=12)
 filled = texts.filter(lambda text: bool(text.strip()))
 seconds = st.floats(0.0, 1e9)
@@ -54,7 +56,7 @@ configs = st.builds(
         sample_rate=st.floats(0.0, 1.0),
         content=st.sampled_from(["full", "metadata", "off"]),
         announce=st.sampled_from(["auto", "on", "off"]),
-        otlp_headers=st.dictionaries(names, st.text(string.printable[:95], max_size=9)),
+        otlp_headers=st.dictionaries(tokens, st.text(string.printable[:95], max_size=9)),
         resource=st.dictionaries(names, texts, max_size=3),
         service_name=texts,
         tail=st.builds(TailConfig, keep_errors=st.booleans(), slower_than_s=st.none() | seconds),
@@ -173,6 +175,15 @@ def test_other_keys_are_kept_byte_for_byte(tmp_path: Path, newline: str, bom: by
             "observability:\n  tracing:\n    service_name: |\n      x\n\n\na: 1\n",
             "observability:\n  enabled: false\n\n\na: 1\n",
         ),
+        ("a: &x {}\nobservability: *x\n", "a: &x {}\nobservability:\n  enabled: false\n"),
+        (
+            "a: &x {}\nobservability:\n  logging: *x\n# b\nb: 1\n",
+            "a: &x {}\nobservability:\n  enabled: false\n# b\nb: 1\n",
+        ),
+        (
+            "observability:\n  logging: {}\n  # tracing: {}\n\n# b\nb: 1",
+            "observability:\n  enabled: false\n  # tracing: {}\n\n# b\nb: 1",
+        ),
         ('"observability": {logging: {}} # x\na: 1\n', "observability:\n  enabled: false\na: 1\n"),
     ],
 )
@@ -277,6 +288,38 @@ def test_a_save_of_others_meanwhile_is_not_lost(
     save(Config(enabled=False), path)
     assert path.read_text(encoding="utf-8") == "a: 2\nobservability:\n  enabled: false\n"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_others_never_leave_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("a: 0\n", encoding="utf-8")
+    counter = itertools.count(1)
+
+    def meanwhile(descriptor: int) -> None:
+        path.write_text(f"a: {next(counter)}\n", encoding="utf-8")
+
+    monkeypatch.setattr(os, "fsync", meanwhile)
+    with pytest.raises(ConfigError, match="changed by others at every attempt"):
+        save(Config(enabled=False), path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_rename_that_fails_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("a: 0\n", encoding="utf-8")
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "open elsewhere")
+
+    monkeypatch.setattr(type(path), "replace", refused)
+    with pytest.raises(ConfigError, match="cannot be replaced: open elsewhere"):
+        save(Config(enabled=False), path)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+    assert path.read_text(encoding="utf-8") == "a: 0\n"
 
 
 def test_diff_names_restart_only_and_hides_secrets() -> None:

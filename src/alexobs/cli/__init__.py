@@ -11,6 +11,7 @@ that has others says so in its help.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from importlib import import_module, metadata
@@ -32,6 +33,7 @@ FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _survive_any_character()
     chosen = next((word for word in arguments if not word.startswith("-")), "")
     try:
         args = _parser(chosen).parse_args(arguments)
@@ -78,6 +80,13 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         print(f"alexobs {metadata.version('alexobs')}")
         parser.exit()
+
+
+def _survive_any_character() -> None:
+    """Let a terminal that knows few characters show an escape instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _silence_stdout() -> None:

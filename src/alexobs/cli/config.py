@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from alexobs.config import environment
 from alexobs.config.change import diff, display, get
+from alexobs.config.display import printable
 from alexobs.config.document import display_path
 from alexobs.config.load import Loaded, config_file, load, load_with_origins
 from alexobs.config.model import Config
@@ -136,7 +137,7 @@ def _rows(loaded: Loaded) -> list[tuple[str, str, str]]:
         for here in paths:
             value = display(here, _value(loaded.config, here))
             origin = loaded.origins.get(here)
-            found.append((".".join(here), value, str(origin) if origin else "default"))
+            found.append((printable(".".join(here)), value, str(origin) if origin else "default"))
     return found
 
 

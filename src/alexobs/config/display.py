@@ -53,7 +53,10 @@ def shown(name: str, value: object) -> str:
     """Return `value` as text for people; `name` is the key that it stands under."""
     if isinstance(value, Mapping):
         secret = is_secret_name(name)
-        items = (f"{key}: {HIDDEN if secret else shown(str(key), v)}" for key, v in value.items())
+        items = (
+            f"{printable(str(key))}: {HIDDEN if secret else shown(str(key), v)}"
+            for key, v in value.items()
+        )
         return _cut("{" + ", ".join(items) + "}")
     if is_secret_name(name) and value not in ("", None, ()):
         return HIDDEN
@@ -76,9 +79,14 @@ def plain(value: object) -> str:
         return f"a value of type {type(value).__name__}"
 
 
+def printable(text: str) -> str:
+    """Return `text` without what a terminal would act on or an output could not encode."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
 def _quoted(text: str) -> str:
-    printable = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
-    return printable if printable and printable == printable.strip() else f'"{printable}"'
+    text = printable(text)
+    return text if text and text == text.strip() else f'"{text}"'
 
 
 def _cut(text: str) -> str:

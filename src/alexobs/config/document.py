@@ -7,14 +7,14 @@ import errno
 from pathlib import Path as FilePath
 from typing import Any
 
-from alexobs.config.display import without_secrets
+from alexobs.config.display import printable, without_secrets
 from alexobs.config.layer import REFUSED, ROOT, Entry, Origin, Pairs
 from alexobs.config.values import Plain
 from alexobs.errors import ConfigError, Problem
 
 Node = Any  # of yaml.nodes, which is imported when a file is read and not before
 
-MAX_BYTES = 1 << 20  # a thousand times what any real file holds; parsing this takes seconds
+MAX_BYTES = 1 << 18  # a hundred times what real files hold; parsing this much takes seconds
 
 _YAML = "tag:yaml.org,2002:"
 _SCALARS = frozenset(_YAML + tag for tag in ("str", "int", "float", "bool", "null", "timestamp"))
@@ -108,7 +108,7 @@ def compose(path: FilePath, text: str) -> Node:
 
 def _reason(error: Any) -> str:
     parts = [str(part).strip() for part in (error.context, error.problem) if part]
-    return without_secrets(", ".join(parts))
+    return printable(without_secrets(", ".join(parts)))
 
 
 def _line(node: Node) -> int:
@@ -148,7 +148,9 @@ class Reader:
     def _value(self, node: Node, path: str) -> Any:
         if node.tag not in _ALLOWED:
             tag = node.tag.replace(_YAML, "!!")
-            self._problem(node, f"the tag {without_secrets(tag)} is not allowed", key=path)
+            self._problem(
+                node, f"the tag {printable(without_secrets(tag))} is not allowed", key=path
+            )
             return REFUSED
         if node.id == "mapping":
             return Pairs(self._pairs(node, path))
@@ -195,5 +197,7 @@ class Reader:
     def _problem(self, node: Node, expected: str, hint: str = "", *, key: str = ROOT) -> None:
         origin, line = self._origin(node), _line(node)
         self.problems.append(
-            Problem(str(origin), without_secrets(key), "", expected, hint, origin.name, line)
+            Problem(
+                str(origin), printable(without_secrets(key)), "", expected, hint, origin.name, line
+            )
         )

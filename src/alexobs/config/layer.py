@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import is_dataclass
 from typing import Any, NamedTuple
 
-from alexobs.config.display import is_secret_name, shown, without_secrets
+from alexobs.config.display import is_secret_name, printable, shown, without_secrets
 from alexobs.config.schema import Path, Section, Setting, Shape, settings, tree
 from alexobs.config.values import Plain, Unfit, fit, is_null, nearest
 from alexobs.errors import Problem
@@ -59,7 +59,7 @@ def problem(origin: Origin, path: Path, value: Any, expected: str, hint: str = "
     key = ".".join((ROOT, *path) if in_file else path)
     return Problem(
         where=str(origin),
-        key=without_secrets(key),
+        key=printable(without_secrets(key)),
         value=_display(path, value),
         expected=expected,
         hint=hint,
@@ -128,7 +128,9 @@ class Checker:
         if setting.shape.item is None:
             self.value(entry, setting.path, setting.shape)
         elif isinstance(entry.value, Pairs):
-            for name, _, value in self._items(entry.value, setting.path):
+            for name, key, value in self._items(entry.value, setting.path):
+                if not setting.shape.item.allows_name(name):
+                    self._wrong(key, setting.path, "names without spaces and control characters")
                 self.value(value, (*setting.path, name), setting.shape.item)
         elif entry.value is not REFUSED:
             self._wrong(entry, setting.path, setting.shape.expected)

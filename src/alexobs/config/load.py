@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple, get_type_hints
 
 from alexobs.config import arguments, document, environment
-from alexobs.config.layer import ROOT, Checker, Found, Layer, Origin, entry_of
+from alexobs.config.layer import ROOT, Checker, Found, Layer, Origin, entry_of, problem
 from alexobs.config.model import Config
 from alexobs.config.schema import Path, settings
 from alexobs.errors import ConfigError, Problem
@@ -76,11 +77,19 @@ def load_with_origins(
     if isinstance(source, (Mapping, Config)):
         environ = {} if isinstance(source, Config) else environ
         return _merged(_from_value(source), None, environ, overrides)
-    path = config_file(environ) if source is None else FilePath(source).expanduser()
+    path = config_file(environ) if source is None else _path(source)
     content = document.read_bytes(path)
     if content is None and source is not None:
         raise document.failure(path, "no such file", hint="alexobs config init writes one")
     return load_content(path, content, overrides=overrides, environ=environ)
+
+
+def _path(source: str | os.PathLike[str]) -> FilePath:
+    if isinstance(source, (str, os.PathLike)):
+        return FilePath(source).expanduser()
+    found = f"found a value of type {type(source).__name__}"
+    expected = "expected a path, a mapping or a Config"
+    raise ConfigError([problem(Origin("argument", "config"), (), None, expected, found)])
 
 
 def load_content(
@@ -140,15 +149,22 @@ def assemble(layer: Mapping[Path, Found]) -> Config:
 
 
 def _build(section: type, path: Path, values: Mapping[Path, Any]) -> Any:
-    types = get_type_hints(section)
     given: dict[str, Any] = {}
-    for name in (f.name for f in fields(section)):
+    for name, below in _parts(section):
         here = (*path, name)
-        if is_dataclass(types[name]):
-            given[name] = _build(types[name], here, values)
+        if below is not None:
+            given[name] = _build(below, here, values)
         elif here in values:
             given[name] = values[here]
     return section(**given)
+
+
+@cache
+def _parts(section: type) -> tuple[tuple[str, type | None], ...]:
+    """Return the names in a section, each with its class when it is a section itself."""
+    types = get_type_hints(section)
+    names = (f.name for f in fields(section))
+    return tuple((name, types[name] if is_dataclass(types[name]) else None) for name in names)
 
 
 def _from_value(source: Mapping[str, Any] | Config) -> Parsed:

@@ -18,6 +18,8 @@ class Rule:
     """A check with its words: ``expected`` follows "expected"."""
 
     expected = "something else"
+    names = ".+"
+    """What the names look like of a table with such values."""
 
     def allows(self, value: Any) -> bool:
         """Return whether `value`, of the right type already, is allowed."""
@@ -83,8 +85,9 @@ class Endpoint(_Pattern):
 
 
 class HeaderValue(_Pattern):
-    """A value that cannot end its header line."""
+    """A value that cannot end its header line, under a name that cannot either."""
 
+    names = r"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
     pattern = r"[\t\x20-\x7e\x80-\U0010ffff]*"
     expected = "a header value on one line"
 

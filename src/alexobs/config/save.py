@@ -125,47 +125,45 @@ def _candidates(text: str, top: Node, section: str, newline: str, config: Config
     if top is None:
         yield _ended(text, newline) + section.replace("\n", newline)
         return
-    ours = next(((key, value) for key, value in top.value if key.value == ROOT), None)
+    at = next((n for n, (key, _) in enumerate(top.value) if key.value == ROOT), None)
     if top.flow_style:
-        yield from _in_flow(text, top, ours, config)
-    elif ours is not None:
-        start = _line_start(text, ours[0].start_mark.index)
-        end = _content_end(text, ours[1], ours[0].end_mark.index)
-        yield text[:start] + _indented(section, top, newline) + text[end:]
-    else:
-        section = _indented(section, top, newline)
+        yield from _in_flow(text, top, None if at is None else top.value[at][1], config)
+        return
+    section = _indented(section, top, newline)
+    if at is None:
         yield _ended(text, newline) + section
-        end = _content_end(text, top, top.start_mark.index)
-        yield text[:end] + section + text[end:]
+        end = _content_end(text, top.end_mark.index)  # before a mark that ends the document
+        yield _ended(text[:end], newline) + section + text[end:]
+        return
+    start = _line_start(text, top.value[at][0].start_mark.index)
+    after = [key.start_mark.index for key, _ in top.value[at + 1 : at + 2]]
+    end = _content_end(text, _line_start(text, after[0]) if after else top.end_mark.index)
+    yield text[:start] + section + text[end:]
 
 
-def _in_flow(text: str, top: Node, ours: tuple[Node, Node] | None, config: Config) -> Iterator[str]:
+def _in_flow(text: str, top: Node, ours: Node | None, config: Config) -> Iterator[str]:
     values = _flow(to_mapping(config, changed_only=True))
     if ours is not None:
-        start, end = ours[1].start_mark.index, ours[1].end_mark.index
-        yield text[:start] + values + text[end:]
+        yield text[: ours.start_mark.index] + values + text[ours.end_mark.index :]
         return
     at = top.start_mark.index + 1
     comma = ", " if top.value else ""
-    quoted = '"' if text[at:].lstrip().startswith('"') else ""
-    yield f"{text[:at]}{quoted}{ROOT}{quoted}: {values}{comma}{text[at:]}"
+    quote = '"' if text[at:].lstrip().startswith('"') else ""
+    yield f"{text[:at]}{quote}{ROOT}{quote}: {values}{comma}{text[at:]}"
 
 
-def _content_end(text: str, node: Node, at_least: int) -> int:
-    """Return where the line ends in which the content of a node ends.
+def _content_end(text: str, end: int) -> int:
+    """Return where the last line ends before `end` that is neither blank nor a comment.
 
-    A block collection's own end mark stands behind the comments that follow it, which may belong
-    to the next key; the last scalar's does not.
+    Those lines may be about what follows, so they stay.
     """
-    while node.id != "scalar" and not node.flow_style and node.value:
-        last = node.value[-1]
-        node = last[1] if isinstance(last, tuple) else last
-    end = max(node.end_mark.index, at_least)
-    if node.id == "scalar" and node.style in ("|", ">"):
-        kept = len(text[:end]) - len(text[:end].rstrip(" \r\n"))
-        end -= kept
-    line_end = text.find("\n", end)
-    return len(text) if line_end < 0 else line_end + 1
+    while end > 0:
+        start = _line_start(text, end - 1)
+        line = text[start:end].strip()
+        if line and not line.startswith("#"):
+            return end
+        end = start
+    return end
 
 
 def _line_start(text: str, index: int) -> int:

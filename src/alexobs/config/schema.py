@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
@@ -51,6 +52,10 @@ class Shape:
         else:
             words = self.rules[0].expected if self.rules else _NOUNS[self.kind]
         return f"{words}, or null" if self.optional else words
+
+    def allows_name(self, name: str) -> bool:
+        """Return whether a value of this shape may stand in a table under `name`."""
+        return all(re.fullmatch(rule.names, name, re.DOTALL) for rule in self.rules)
 
 
 @dataclass(frozen=True, slots=True)

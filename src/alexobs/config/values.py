@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _TRUE = frozenset({"true", "yes", "on"})
 _FALSE = frozenset({"false", "no", "off"})
+_LIST_HINT = "write it in brackets"
 _NULL = frozenset({"", "~", "null"})
 
 
@@ -80,6 +81,8 @@ def fit_table_variable(shape: Shape, text: str) -> dict[str, Any]:
     """
     items = _json_items(shape, text) if text.lstrip().startswith("{") else pairs(text)
     item = shape.item or shape
+    if not all(map(item.allows_name, items)):
+        raise Unfit("names without spaces and control characters")
     return {name: fit(item, value) for name, value in items.items()}
 
 
@@ -119,7 +122,7 @@ def _fit_plain(shape: Shape, text: str) -> Any:
         return _fit_number(shape, _number(shape, text))
     if shape.kind in ("text", "choice"):
         return _FITS[shape.kind](shape, text)
-    raise Unfit(shape.expected, _list_hint(shape, text))
+    raise Unfit(shape.expected, _LIST_HINT if shape.kind == "texts" and text else "")
 
 
 def _number(shape: Shape, text: str) -> Any:
@@ -129,10 +132,6 @@ def _number(shape: Shape, text: str) -> Any:
         except ValueError:
             continue
     raise Unfit(shape.expected)
-
-
-def _list_hint(shape: Shape, text: str) -> str:
-    return f"write [{text}]" if shape.kind == "texts" and text.isidentifier() else ""
 
 
 def _fit_bool(shape: Shape, value: Any) -> bool:
@@ -195,7 +194,7 @@ def _fit_numbers(shape: Shape, value: Any) -> tuple[float, ...]:
 def _items(shape: Shape, value: Any) -> Sequence[Any]:
     if isinstance(value, (list, tuple)):
         return value
-    raise Unfit(shape.expected, _list_hint(shape, value) if isinstance(value, str) else "")
+    raise Unfit(shape.expected, _LIST_HINT if isinstance(value, str) else "")
 
 
 def _fit_table(shape: Shape, value: Any) -> dict[str, Any]:
