@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from alexobs import __version__, lifecycle, parts
+from alexobs import __version__, lifecycle, parts, selfmetrics
 from alexobs.config.load import load
 from alexobs.config.watch import Watcher
 from alexobs.context import RUN_KEY, SPAN_KEY, Context
@@ -77,6 +77,7 @@ class Engine:
         self.tracer_provider = TracerProvider(self.runtime)
         self.announcer = Announcer(self.runtime.open_spans)
         self._configure_pipeline()
+        selfmetrics.register(self)
         self._serve_prometheus()
         self._next_metric_export_s = time.monotonic() + self.config.metrics.export_interval_s
         lifecycle.watch(self)

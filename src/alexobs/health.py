@@ -69,7 +69,7 @@ def assess(engine: Engine) -> Health:
         prometheus=_address(engine.prometheus),
         spool=engine.delivery.spool_state(),
         redactions={} if engine.redactor is None else dict(engine.redactor.counts),
-        faults={**engine.faults.counts, **engine.meter_provider.faults},
+        faults={**engine.faults.counts, **engine.meter_provider.faults.counts},
         open_spans=len(engine.runtime.open_spans),
     )
 
