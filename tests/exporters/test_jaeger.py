@@ -7,7 +7,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alexobs.exporters.endpoints import parse_endpoint
@@ -142,6 +142,7 @@ def test_a_broken_span_is_sent_as_well_as_can_be(exporter: JaegerExporter, make_
     assert [span[5] for span in found] == [b"None", b"ok"]
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, 30))
 def test_halves_are_the_whole(count: int) -> None:
     exporter = JaegerExporter(parse_endpoint("http://localhost/api/traces", key="test"))
@@ -163,6 +164,7 @@ def test_halves_are_the_whole(count: int) -> None:
     assert first[1] == second[1] == whole[1]
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=60))
 def test_what_is_no_batch_is_not_halved(body: bytes) -> None:
     exporter = JaegerExporter(parse_endpoint("http://localhost/api/traces", key="test"))

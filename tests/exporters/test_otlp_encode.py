@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
@@ -40,6 +40,13 @@ from alexobs.records import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+# The machine may be busy, and spans of every shape take a moment to make up.
+patient = settings(
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
 uint64 = st.integers(0, (1 << 64) - 1)
 uint32 = st.integers(0, (1 << 32) - 1)
 trace_ids = st.integers(1, (1 << 128) - 1)
@@ -59,7 +66,7 @@ scalars = st.one_of(
 values = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
-    max_leaves=6,
+    max_leaves=4,
 )
 attributes: st.SearchStrategy[dict[str, Any]] = st.dictionaries(texts, values, max_size=5)
 scopes = st.sampled_from([Scope("alexobs", "1.0"), Scope("other", "", "https://x/1"), Scope("")])
@@ -329,6 +336,7 @@ def canonical(request: Any) -> bytes:
     return bytes(request.SerializeToString(deterministic=True))
 
 
+@patient
 @given(st.lists(spans, max_size=4), resources)
 def test_spans_survive_the_round_trip(records: list[SpanData], resource: Resource) -> None:
     parsed = ExportTraceServiceRequest.FromString(encode_spans(records, resource))
@@ -337,6 +345,7 @@ def test_spans_survive_the_round_trip(records: list[SpanData], resource: Resourc
     )
 
 
+@patient
 @given(st.lists(logs, max_size=4), resources)
 def test_logs_survive_the_round_trip(records: list[LogRecord], resource: Resource) -> None:
     parsed = ExportLogsServiceRequest.FromString(encode_logs(records, resource))
@@ -345,6 +354,7 @@ def test_logs_survive_the_round_trip(records: list[LogRecord], resource: Resourc
     )
 
 
+@patient
 @given(st.lists(metrics, max_size=3), resources)
 def test_metrics_survive_the_round_trip(records: list[MetricData], resource: Resource) -> None:
     parsed = ExportMetricsServiceRequest.FromString(encode_metrics(records, resource))
@@ -356,7 +366,8 @@ def test_metrics_survive_the_round_trip(records: list[MetricData], resource: Res
 # -- halves ----------------------------------------------------------------------------------------
 
 
-@given(st.lists(spans, min_size=2, max_size=6), st.data())
+@patient
+@given(st.lists(spans, min_size=2, max_size=4), st.data())
 def test_halves_of_a_trace_request_are_the_whole(
     records: list[SpanData], data: st.DataObject
 ) -> None:
@@ -374,6 +385,7 @@ def test_halves_of_a_trace_request_are_the_whole(
         assert [r.resource.attributes[0].key for r in half.resource_spans] == ["a"]
 
 
+@patient
 @given(st.lists(metrics, min_size=1, max_size=4), st.data())
 def test_halves_of_a_metrics_request_are_the_whole(
     records: list[MetricData], data: st.DataObject

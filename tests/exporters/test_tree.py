@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alexobs import semconv
@@ -178,6 +178,7 @@ def test_a_deep_and_a_wide_tree_are_bounded() -> None:
         assert max(map(cells, text.splitlines())) <= 100
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.builds(

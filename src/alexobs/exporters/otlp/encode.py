@@ -34,7 +34,11 @@ _link_attributes = wire.attribute_encoder(b"\x22")
 _log_attributes = wire.attribute_encoder(b"\x32")
 
 _names: dict[tuple[str, int], bytes] = {}
-_NAMES_MAX_ENTRIES = 4096
+_severities: dict[int, bytes] = {}
+_bodies: dict[str, bytes] = {}
+_CACHE_MAX_ENTRIES = 4096
+# What repeats is short.
+_BODY_MAX_CHARACTERS = 128
 
 
 def severity_text(severity: int) -> str:
@@ -119,10 +123,14 @@ def _encode_span(span: SpanData) -> bytes:
 
 def _encode_name(name: str, kind: int) -> bytes:
     encoded = wire.text_field(b"\x2a", name) + wire.number_field(b"\x30", kind)
-    if len(_names) >= _NAMES_MAX_ENTRIES:
-        _names.clear()
-    _names[name, kind] = encoded
+    _remember(_names, (name, kind), encoded)
     return encoded
+
+
+def _remember(cache: dict[Any, bytes], key: object, encoded: bytes) -> None:
+    if len(cache) >= _CACHE_MAX_ENTRIES:
+        cache.clear()
+    cache[key] = encoded
 
 
 def _append_rarities(parts: list[bytes], span: SpanData) -> None:
@@ -158,20 +166,37 @@ def _encode_link(link: SpanLink) -> bytes:
 
 
 def _encode_log(record: LogRecord) -> bytes:
-    severity = record.severity
     # The moment of observing is the moment of logging: there is no collector between.
-    parts = [
-        _pack_log_times(0x09, record.time_ns, 0x59, record.time_ns),
-        wire.number_field(b"\x10", severity),
-        wire.text_field(b"\x1a", severity_text(severity)),
-        wire.field(b"\x2a", wire.any_value(record.body)),
-    ]
+    parts = [_pack_log_times(0x09, record.time_ns, 0x59, record.time_ns)]
+    parts.append(_severities.get(record.severity) or _encode_severity(record.severity))
+    body = record.body
+    found = _bodies.get(body) if type(body) is str and len(body) <= _BODY_MAX_CHARACTERS else None
+    parts.append(found or _encode_body(body))
     _log_attributes(parts, log_attributes(record))
     if record.flags:
         parts.append(b"\x45" + wire.pack_fixed32(record.flags))
-    if record.trace_id:
-        parts.append(b"\x4a\x10" + record.trace_id.to_bytes(16, "big"))
-    if record.span_id:
-        parts.append(b"\x52\x08" + record.span_id.to_bytes(8, "big"))
-    parts.append(wire.text_field(b"\x62", record.event_name))
+    if record.trace_id or record.span_id:
+        _append_ids(parts, record.trace_id, record.span_id)
+    if record.event_name:
+        parts.append(wire.text_field(b"\x62", record.event_name))
     return b"".join(parts)
+
+
+def _encode_severity(severity: int) -> bytes:
+    encoded = wire.number_field(b"\x10", severity)
+    encoded += wire.text_field(b"\x1a", severity_text(severity))
+    _remember(_severities, severity, encoded)
+    return encoded
+
+
+def _encode_body(body: Any) -> bytes:
+    encoded = wire.field(b"\x2a", wire.any_value(body))
+    if type(body) is str and len(body) <= _BODY_MAX_CHARACTERS:
+        _remember(_bodies, body, encoded)
+    return encoded
+
+
+def _append_ids(parts: list[bytes], trace_id: int, span_id: int) -> None:
+    high, low = trace_id >> 64, trace_id & _UINT64
+    ids = _pack_root_ids(0x4A10, high, low, 0x5208, span_id)
+    parts.append(ids[:18] if not span_id else ids if trace_id else ids[18:])

@@ -7,12 +7,13 @@ Why by hand: building upb objects and serialising them costs twice the time
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from alexobs.exporters.values import INT64_MAX, INT64_MIN, plain, plain_attributes, safe_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from alexobs.records import Resource, Scope
 
@@ -24,7 +25,11 @@ pack_fixed32 = struct.Struct("<I").pack
 _UINT64 = (1 << 64) - 1
 # Cached attributes: what repeats is short, and 8192 of them take about 1.5 MB.
 _CACHE_MAX_ENTRIES = 8192
-_CACHE_MAX_CHARACTERS = 64
+_CACHE_MAX_BYTES = 64
+# Tags of the values in an ``AnyValue``.
+_TEXT, _INTEGER, _DOUBLE = 0x0A, 0x18, 0x21
+
+AttributeEncoder = Callable[[list[bytes], Mapping[str, Any]], None]
 
 
 def varint(number: int) -> bytes:
@@ -101,67 +106,94 @@ def _pair(key: str, value: bytes) -> bytes:
     return field(b"\x0a", key.encode()) + field(b"\x12", value)
 
 
-def attribute_encoder(tag: bytes) -> Callable[[list[bytes], Mapping[str, Any]], None]:
+def attribute_encoder(tag: bytes) -> AttributeEncoder:
     """Return a function that appends attributes as ``KeyValue`` fields with this `tag`.
 
-    Whole pairs are cached, as most of them repeat from span to span. Strings, integers and
-    doubles have a cache each, because 1 == True == 1.0.
+    Whole pairs are cached where they are short, as most of them repeat from span to span; each
+    type has a cache of its own, because 1 == True. For the rest, what stands before the value is
+    cached by key and size.
     """
     texts: dict[tuple[str, Any], bytes] = {}
     integers: dict[tuple[str, Any], bytes] = {}
-    heads: dict[str, bytes] = {}  # of doubles: all but the eight bytes of the value
+    booleans: dict[tuple[str, Any], bytes] = {}
+    heads: dict[tuple[str, int, int], bytes] = {}
+    double_heads: dict[str, bytes] = {}
 
-    def remember(cache: dict[Any, bytes], key: Any, encoded: bytes) -> None:
-        if len(cache) >= _CACHE_MAX_ENTRIES:
-            cache.clear()
-        cache[key] = encoded
+    def head(key: str, kind: int, size: int) -> bytes:
+        found = heads.get((key, kind, size))
+        if found is None:
+            found = _head(tag, key, kind, size)
+            _remember(heads, (key, kind, size), found)
+        return found
 
-    def append_new(parts: list[bytes], item: tuple[str, Any], kind: type) -> None:
+    def text(item: tuple[str, Any]) -> bytes:
+        payload: bytes = item[1].encode()
+        size = len(payload)
+        encoded = head(item[0], _TEXT, size) + payload
+        if size <= _CACHE_MAX_BYTES:
+            _remember(texts, item, encoded)
+        return encoded
+
+    def integer(item: tuple[str, Any]) -> bytes:
         key, value = item
-        encoded = field(tag, _pair(key, any_value(value)))
-        parts.append(encoded)
-        if kind is int:
-            remember(integers, item, encoded)
-        elif kind is str and len(value) <= _CACHE_MAX_CHARACTERS:
-            remember(texts, item, encoded)
+        if not INT64_MIN <= value <= INT64_MAX:
+            return other(item)
+        payload = varint(value)
+        encoded = head(key, _INTEGER, len(payload)) + payload
+        _remember(integers, item, encoded)
+        return encoded
 
-    def append_double(parts: list[bytes], key: str, value: float) -> None:
-        encoded = field(tag, _pair(key, b"\x21" + pack_double(value)))
-        remember(heads, key, encoded[:-8])
-        parts.append(encoded)
+    def boolean(item: tuple[str, Any]) -> bytes:
+        encoded = other(item)
+        _remember(booleans, item, encoded)
+        return encoded
+
+    def double_head(key: str) -> bytes:
+        found = _head(tag, key, _DOUBLE, 8)
+        _remember(double_heads, key, found)
+        return found
+
+    def other(item: tuple[str, Any]) -> bytes:
+        return field(tag, _pair(item[0], any_value(item[1])))
 
     def append_all(parts: list[bytes], attributes: Mapping[str, Any]) -> None:
         for item in attributes.items():
             value = item[1]
             kind = type(value)
             if kind is str:
-                try:
-                    parts.append(texts[item])
-                except KeyError:
-                    append_new(parts, item, kind)
+                # A long text is not looked up: hashing it would cost more than encoding it.
+                found = texts.get(item) if len(value) <= _CACHE_MAX_BYTES else None
+                parts.append(found or text(item))
             elif kind is int:
-                try:
-                    parts.append(integers[item])
-                except KeyError:
-                    append_new(parts, item, kind)
+                parts.append(integers.get(item) or integer(item))
             elif kind is float:
-                try:
-                    parts.append(heads[item[0]])
-                    parts.append(pack_double(value))
-                except KeyError:
-                    append_double(parts, item[0], value)
+                parts.append(double_heads.get(item[0]) or double_head(item[0]))
+                parts.append(pack_double(value))
+            elif kind is bool:
+                parts.append(booleans.get(item) or boolean(item))
             else:
-                append_new(parts, item, kind)
+                parts.append(other(item))
 
     return append_all
+
+
+def _remember(cache: dict[Any, bytes], key: Any, encoded: bytes) -> None:
+    if len(cache) >= _CACHE_MAX_ENTRIES:
+        cache.clear()
+    cache[key] = encoded
+
+
+def _head(tag: bytes, key: str, kind: int, size: int) -> bytes:
+    """Return a ``KeyValue`` field up to the value's `size` bytes, which are to follow."""
+    value_head = bytes((kind,)) + (length(size) if kind == _TEXT else b"")
+    head = field(b"\x0a", key.encode()) + b"\x12" + length(len(value_head) + size) + value_head
+    return tag + length(len(head) + size) + head
 
 
 _resource_attributes = attribute_encoder(b"\x0a")
 
 
-def encoded_attributes(
-    append_all: Callable[[list[bytes], Mapping[str, Any]], None], attributes: Mapping[str, Any]
-) -> bytes:
+def encoded_attributes(append_all: AttributeEncoder, attributes: Mapping[str, Any]) -> bytes:
     """Return attributes of any kind as fields, by the given encoder."""
     parts: list[bytes] = []
     try:
