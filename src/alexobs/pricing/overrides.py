@@ -134,7 +134,12 @@ class _Reader:
             return []
         if root is None:
             return []
-        return self._entries(values, _lines(root, values))
+        try:
+            lines = _lines(root, values)
+        except RecursionError:
+            self._add(root.start_mark.line + 1, "", "refers to itself")
+            return []
+        return self._entries(values, lines)
 
     def _entries(self, values: Any, lines: Any) -> list[Override]:
         if not isinstance(values, dict):

@@ -85,17 +85,20 @@ class Prices:
         """
         if usage is None:
             return Unpriced("the provider reported no usage")
-        when_s = (time.time_ns() if when_ns is None else when_ns) // 1_000_000_000
-        speed = usage.raw.get("speed") or "" if usage.raw else ""
-        key = (provider, model, response_model, service_tier, speed, when_s // DAY_S)
+        if when_ns is None:
+            when_ns = time.time_ns()
+        raw = usage.raw
         try:
+            speed = raw.get("speed") or "" if raw else ""
+            key = (provider, model, response_model, service_tier, speed, when_ns // _DAY_NS)
             entry = self._cache.get(key)
             if entry is None:
                 entry = self._remember(key)
-            if isinstance(entry, list):
-                entry = _at(entry, when_s % DAY_S)
             if isinstance(entry, Table):
                 return entry.cost(usage)
+            if isinstance(entry, list):
+                held = _at(entry, when_ns % _DAY_NS // 1_000_000_000)
+                return held.cost(usage) if isinstance(held, Table) else held
         except (TypeError, AttributeError, ValueError) as error:
             return Unpriced(f"the call cannot be priced: {error}")
         return entry

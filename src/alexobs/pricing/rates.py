@@ -33,7 +33,11 @@ class Unpriced(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """USD per million tokens of each kind; None where there is no price."""
+    """USD per million tokens of each kind; None where there is no price.
+
+    ``per_token`` is what the hot path needs: USD per token of uncached input, cache read, cache
+    write, output and reasoning, with 0 where there is no price.
+    """
 
     input: float | None
     cache_read: float | None
@@ -44,6 +48,7 @@ class Rates(NamedTuple):
     input_audio: float | None
     cache_read_audio: float | None
     output_audio: float | None
+    per_token: tuple[float, ...]
 
     @classmethod
     def resolve(cls, prices: Mapping[str, Any], input_tokens: int) -> Rates:
@@ -56,7 +61,9 @@ class Rates(NamedTuple):
         if "cache_read_audio" not in known:
             cached_apart = "cache_read" in prices
             known["cache_read_audio"] = known["cache_read" if cached_apart else "input_audio"]
-        return cls(**{key: known.get(key) for key in cls._fields})
+        found = cls(**{key: known.get(key) for key in TOKEN_KEYS}, per_token=())
+        plain = (found.input, found.cache_read, found.cache_write, found.output, found.reasoning)
+        return found._replace(per_token=tuple((rate or 0.0) / 1e6 for rate in plain))
 
 
 def _at(price: float | Sequence[Any], input_tokens: int) -> float:
@@ -123,34 +130,38 @@ class Table:
         self.price_date = price_date
         self.prices = prices
         self._search_paths = search_paths
-        self._extras = "request_k" in prices or "web_search_k" in prices
+        self._extras = "request_k" in prices or ("web_search_k" in prices and bool(search_paths))
         self._complete = "input" in prices and "output" in prices and not _HOURS & prices.keys()
         self._base = Rates.resolve(prices, 0)
         self._tiers = [(start, Rates.resolve(prices, start + 1)) for start in tier_starts(prices)]
 
     def cost(self, usage: Usage) -> Cost | Unpriced:
         """Return what a call with this usage costs, or why that is unknown."""
-        input_, output, cache_read, cache_write, reasoning = usage[:5]
-        uncached = input_ - cache_read - cache_write
+        input_, output, read, write, reasoning, hour, audio_in, audio_out, audio_read, _ = usage
+        uncached = input_ - read - write
         answer = output - reasoning
-        if uncached < 0 or answer < 0 or min(usage[:9]) < 0:
+        special = hour | audio_in | audio_out | audio_read
+        # The sign bit of the union is set when any of them is negative.
+        if (uncached | answer | read | write | reasoning | special) < 0:
             return Unpriced(_inconsistency(usage))
         rates = self._base
-        for start, tier in self._tiers:
-            if input_ > start:
-                rates = tier
+        if self._tiers:
+            for start, tier in self._tiers:
+                if input_ > start:
+                    rates = tier
         if not self._complete:
             gap = self._gap(usage, rates)
             if gap:
                 return Unpriced(gap)
+        per_uncached, per_read, per_write, per_answer, per_reasoning = rates.per_token
         parts = {
-            "uncached_input": uncached * (rates.input or 0.0) / 1e6,
-            "cache_read": cache_read * (rates.cache_read or 0.0) / 1e6,
-            "cache_write": cache_write * (rates.cache_write or 0.0) / 1e6,
-            "output": answer * (rates.output or 0.0) / 1e6,
-            "reasoning": reasoning * (rates.reasoning or 0.0) / 1e6,
+            "uncached_input": uncached * per_uncached,
+            "cache_read": read * per_read,
+            "cache_write": write * per_write,
+            "output": answer * per_answer,
+            "reasoning": reasoning * per_reasoning,
         }
-        if usage[5] or usage[6] or usage[7] or usage[8]:
+        if special:
             problem = _adjust(parts, usage, rates)
             if problem:
                 return Unpriced(problem)
