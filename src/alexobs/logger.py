@@ -7,7 +7,6 @@ level that is on is a method of that class, a level that is off is the inherited
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Self
 
 from alexobs.context import current_context
@@ -60,14 +59,14 @@ class Logger(Origin):
 
     __slots__ = ()
 
-    _sink: LogSink
+    sink: LogSink
     _threshold: int
 
     def __new__(cls, sink: LogSink, **_: Any) -> Self:
         """Return an instance of a new subclass, whose methods are those of its level."""
         own = type(cls.__name__, (cls,), {"__slots__": (), "__module__": cls.__module__})
-        own._sink = sink  # type: ignore[attr-defined]  # noqa: SLF001 - the class made here
-        own._threshold = OFF  # type: ignore[attr-defined]  # noqa: SLF001
+        own.sink = sink  # type: ignore[attr-defined]
+        own._threshold = OFF  # type: ignore[attr-defined]  # noqa: SLF001 - the class made here
         return object.__new__(own)
 
     def __init__(
@@ -145,7 +144,7 @@ class Logger(Origin):
         own = type(self)
         for method, severity in _METHODS.items():
             if severity >= threshold:
-                setattr(own, method, _writer(self._sink, severity, method))
+                setattr(own, method, _writer(self.sink, severity, method))
             elif method in vars(own):
                 delattr(own, method)
         own._threshold = threshold  # noqa: SLF001 - the class made in `__new__`
@@ -190,7 +189,7 @@ def _writer(sink: LogSink, severity: int, name: str) -> Callable[..., None]:
     append = sink.entries.append
     attend = sink.attend
     write_now = sink.write_now
-    now_ns = time.time_ns
+    now_ns = sink.now_ns
     with_exception = name == "exception"
     at_once = severity >= ERROR_SEVERITY
 

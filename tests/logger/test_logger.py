@@ -84,6 +84,24 @@ def test_a_line_has_the_documented_keys_in_their_order(desk: Desk, in_session: N
     assert len(line["timestamp"]) == len("2026-01-01T00:00:00.000000Z")
 
 
+def test_times_are_written_in_utc_with_microseconds() -> None:
+    times = iter(
+        [0, 999_999_999, 1_000_000_000, 1_767_225_599_999_999_999, 1, 4_102_444_800_000_001_000]
+    )
+    stream = io.StringIO()
+    log = Logger(LogSink(lambda: stream, now_ns=lambda: next(times)))
+    for _ in range(6):
+        log.info("x")
+    assert [json.loads(line)["timestamp"] for line in stream.getvalue().splitlines()] == [
+        "1970-01-01T00:00:00.000000Z",
+        "1970-01-01T00:00:00.999999Z",
+        "1970-01-01T00:00:01.000000Z",
+        "2025-12-31T23:59:59.999999Z",
+        "1970-01-01T00:00:00.000000Z",
+        "2100-01-01T00:00:00.000001Z",
+    ]
+
+
 def test_outside_a_span_no_ids_are_written(desk: Desk) -> None:
     desk.log.info("x")
     assert list(desk.line()) == ["timestamp", "level", "logger", "event"]

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import pydantic
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alexobs.logger import Logger
@@ -205,6 +205,7 @@ anything = st.recursive(
 keys = st.text(st.characters(exclude_categories=()), min_size=1)
 
 
+@settings(max_examples=40)
 @given(event=st.text(st.characters(exclude_categories=())), fields=st.dictionaries(keys, anything))
 def test_any_fields_make_one_json_line(event: str, fields: dict[str, Any]) -> None:
     fields.pop("exc_info", None)
@@ -238,6 +239,7 @@ def test_logfmt_reads_back(event: str, value: str, number: Any) -> None:
     assert pairs["number"] == json.dumps(number)
 
 
+@settings(max_examples=40)
 @given(fields=st.dictionaries(keys, anything))
 def test_any_fields_make_one_logfmt_line(fields: dict[str, Any]) -> None:
     fields.pop("exc_info", None)
@@ -246,6 +248,7 @@ def test_any_fields_make_one_logfmt_line(fields: dict[str, Any]) -> None:
     parsed(text)
 
 
+@settings(max_examples=40)
 @given(event=st.text(), fields=st.dictionaries(keys, anything))
 def test_pretty_sends_nothing_to_the_terminal_that_it_might_obey(
     event: str, fields: dict[str, Any]

@@ -79,7 +79,7 @@ class Clock:
     """Writes times as RFC 3339 in UTC with microseconds, and remembers the second."""
 
     def __init__(self) -> None:
-        self._second_ns = 0
+        self._second_ns = -1_000_000_000
         self._text = ""
 
     def texts(self, times_ns: Sequence[int]) -> list[str]:

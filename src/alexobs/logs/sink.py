@@ -47,6 +47,7 @@ class LogSink:
         wake: asks somebody to call `drain` within moments; without it every line is drained
             by the call that wrote it.
         on_fault: takes a fault of ours: where, and the exception.
+        now_ns: returns Unix nanoseconds; tests replace it.
         max_records: lines that may wait; the oldest are dropped, and counted, beyond.
         max_bytes: estimated bytes that may wait.
 
@@ -63,10 +64,12 @@ class LogSink:
         on_records: Callable[[list[LogRecord]], None] | None = None,
         wake: Callable[[], None] | None = None,
         on_fault: Callable[[str, BaseException], None] | None = None,
+        now_ns: Callable[[], int] = time.time_ns,
         max_records: int = 65_536,
         max_bytes: int = 67_108_864,
     ) -> None:
         self.stream_of = stream_of
+        self.now_ns = now_ns
         self.on_records = on_records
         self.dropped = 0
         self.entries: deque[Entry] = deque()
