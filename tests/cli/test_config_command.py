@@ -63,6 +63,7 @@ def test_init_adds_to_a_file_of_others(path: Path) -> None:
 
 def test_init_leaves_a_broken_file_alone(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.write_text("observability: [", encoding="utf-8")
+    assert main(["config", "init"]) == 1
     assert main(["config", "init", "--force"]) == 2
     assert "not YAML" in capsys.readouterr().err
     assert path.read_text(encoding="utf-8") == "observability: ["

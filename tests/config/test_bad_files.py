@@ -44,6 +44,7 @@ RATE = "observability.tracing.sample_rate"
             'sample_rate: "1"',
             f'{RATE}: "1" — expected a number from 0.0 to 1.0 (write it without quotes)',
         ),
+        ('sample_rate: "all"', f'{RATE}: "all" — expected a number from 0.0 to 1.0'),
         ("sample_rate: all", f"{RATE}: all — expected a number from 0.0 to 1.0"),
         ("sample_rate: [1]", f"{RATE}: a list — expected a number from 0.0 to 1.0"),
         ("sample_rate: {a: 1}", f"{RATE}: a mapping — expected a number from 0.0 to 1.0"),

@@ -306,6 +306,18 @@ def test_a_file_that_others_never_leave_alone(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config.yaml"
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ConfigError, match="cannot be written: No space left on device"):
+        save(Config(enabled=False), path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_rename_that_fails_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

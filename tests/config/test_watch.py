@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -216,6 +217,23 @@ def test_a_configuration_in_use_is_compared_with_the_file(tmp_path: Path) -> Non
     assert watcher.poll(now=True)
     assert errors == []
     assert [config.logging.level for config in changes] == ["debug"]
+
+
+def test_two_polls_at_once_are_one(watched: Watched) -> None:
+    watched.write(level("debug"))
+    results: list[bool] = []
+    with watched.watcher._lock:
+        watched.time_s += 1.0
+        other = threading.Thread(target=lambda: results.append(watched.watcher.poll()))
+        other.start()
+        other.join()
+    assert results == [False]
+
+
+def test_polling_now_without_a_file(tmp_path: Path) -> None:
+    watched = Watched(tmp_path / "config.yaml")
+    assert not watched.watcher.poll(now=True)
+    assert watched.errors == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

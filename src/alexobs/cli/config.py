@@ -152,12 +152,11 @@ def _aligned(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
 
 
 def _what(loaded: Loaded) -> str:
-    if loaded.file is None:
-        return "defaults"
-    name = display_path(loaded.file)
+    file = loaded.file or config_file()
     if loaded.section:
-        return name
-    return f"{name} {'has no key `observability`' if loaded.file.exists() else 'does not exist'}"
+        return display_path(file)
+    lack = "has no key `observability`" if file.exists() else "does not exist"
+    return f"{display_path(file)} {lack}"
 
 
 def _check(args: argparse.Namespace) -> int:

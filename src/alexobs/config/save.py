@@ -110,10 +110,7 @@ def _others(path: FilePath, text: str) -> list[str]:
     """Return the other top-level keys with all that they hold, comparable."""
     import yaml  # noqa: PLC0415 - only programs that save pay for it
 
-    try:
-        top = document.compose(path, text)
-    except ConfigError:
-        return ["broken"]
+    top = document.compose(path, text)
     pairs = [] if top is None else top.value
     return [
         yaml.serialize(node) for key, value in pairs if key.value != ROOT for node in (key, value)
@@ -157,12 +154,9 @@ def _content_end(text: str, end: int) -> int:
 
     Those lines may be about what follows, so they stay.
     """
-    while end > 0:
-        start = _line_start(text, end - 1)
-        line = text[start:end].strip()
-        if line and not line.startswith("#"):
-            return end
-        end = start
+    start = _line_start(text, end - 1)
+    while end > 0 and text[start:end].strip().partition("#")[0] == "":
+        end, start = start, _line_start(text, start - 1)
     return end
 
 
@@ -180,18 +174,22 @@ def _ended(text: str, newline: str) -> str:
 
 
 def _written_beside(target: FilePath, content: bytes) -> FilePath:
+    temporary: FilePath | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        temporary = FilePath(name)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
         raise document.failure(target, f"cannot be written: {error.strerror}") from None
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # a new file has no mode to keep
         status = target.stat()
-        FilePath(name).chmod(stat.S_IMODE(status.st_mode))
+        temporary.chmod(stat.S_IMODE(status.st_mode))
         if hasattr(os, "chown"):
-            os.chown(name, status.st_uid, status.st_gid)
-    return FilePath(name)
+            os.chown(temporary, status.st_uid, status.st_gid)
+    return temporary

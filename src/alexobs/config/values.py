@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from alexobs.config.schema import Shape
 
 _TRUE = frozenset({"true", "yes", "on"})
@@ -79,7 +80,7 @@ def fit_table_variable(shape: Shape, text: str) -> dict[str, Any]:
     Raises:
         Unfit: neither of the two, or a value that the table cannot hold.
     """
-    items = _json_items(shape, text) if text.lstrip().startswith("{") else pairs(text)
+    items = _json_items(text) if text.lstrip().startswith("{") else pairs(text)
     item = shape.item or shape
     if not all(map(item.allows_name, items)):
         raise Unfit("names without spaces and control characters")
@@ -104,13 +105,11 @@ def pairs(text: str) -> dict[str, str]:
     return found
 
 
-def _json_items(shape: Shape, text: str) -> dict[str, Any]:
+def _json_items(text: str) -> dict[str, Any]:
     try:
-        items = json.loads(text)
+        items: dict[str, Any] = json.loads(text)
     except (ValueError, RecursionError):
         raise Unfit("name=value pairs, or a JSON object") from None
-    if not isinstance(items, dict):
-        raise Unfit(shape.expected)
     return items
 
 
@@ -197,12 +196,6 @@ def _items(shape: Shape, value: Any) -> Sequence[Any]:
     raise Unfit(shape.expected, _LIST_HINT if isinstance(value, str) else "")
 
 
-def _fit_table(shape: Shape, value: Any) -> dict[str, Any]:
-    if isinstance(value, Mapping) and shape.item is not None:
-        return {str(name): fit(shape.item, item) for name, item in value.items()}
-    raise Unfit(shape.expected)
-
-
 def _quotes_hint(value: Any, words: frozenset[str]) -> str:
     quoted = isinstance(value, str) and value.lower() in words
     return "write it without quotes" if quoted else ""
@@ -224,5 +217,4 @@ _FITS = {
     "choice": _fit_choice,
     "texts": _fit_texts,
     "numbers": _fit_numbers,
-    "table": _fit_table,
 }
