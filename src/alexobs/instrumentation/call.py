@@ -206,7 +206,8 @@ class LLMCall(Observation):
     def _read_endpoint(self, facts: CallFacts) -> None:
         host, port = host_and_port(self.endpoint)
         facts.provider = self.operation.provider(host)
-        facts.attributes[semconv.GEN_AI_PROVIDER_NAME] = facts.provider
+        if facts.provider:
+            facts.attributes[semconv.GEN_AI_PROVIDER_NAME] = facts.provider
         if host:
             facts.attributes[semconv.SERVER_ADDRESS] = host
             facts.attributes[semconv.SERVER_PORT] = port

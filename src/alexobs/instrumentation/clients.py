@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from alexobs.context import current_context
@@ -11,9 +10,9 @@ from alexobs.errors import InstrumentationError
 from alexobs.instrumentation import generic
 from alexobs.instrumentation.call import LLMCall, enclosing
 from alexobs.instrumentation.clones import MARK
-from alexobs.instrumentation.functions import observed
+from alexobs.instrumentation.functions import observed, signature_of
 from alexobs.instrumentation.packages import PACKAGES
-from alexobs.instrumentation.proxy import Proxy, is_proxy
+from alexobs.instrumentation.proxy import Proxy, has, is_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,8 +92,8 @@ def provider_clone(client: Any) -> Callable[[Any, Instruments], Any] | None:
 
 
 def _proxy(client: Any, obs: Instruments, names: Sequence[str] | None, known: generic.Known) -> Any:
-    wanted = names or [name for name in METHODS if callable(getattr(type(client), name, None))]
-    absent = [name for name in wanted if not callable(getattr(client, name, None))]
+    wanted = names or [name for name in METHODS if has(client, name)]
+    absent = [name for name in wanted if not has(client, name)]
     if not wanted or absent:
         raise InstrumentationError(
             f"{client!r} is no client of a model: "
@@ -114,7 +113,7 @@ def _proxy(client: Any, obs: Instruments, names: Sequence[str] | None, known: ge
 def _observed_method(
     method: Any, client: Any, obs: Instruments, operation: Operation
 ) -> Callable[..., Any]:
-    signature = _signature(method)
+    signature = signature_of(method)
 
     def start(args: tuple[Any, ...], kwargs: dict[str, Any]) -> LLMCall | None:
         if not obs.active or enclosing(current_context())[0]:
@@ -125,13 +124,6 @@ def _observed_method(
     wrapper = observed(method, start)
     wrapper.__dict__[LLM] = operation
     return wrapper
-
-
-def _signature(method: Any) -> inspect.Signature | None:
-    try:
-        return inspect.signature(method)
-    except (TypeError, ValueError):
-        return None
 
 
 def instrumented_function(function: Any, obs: Instruments, **options: Any) -> Any:

@@ -26,6 +26,34 @@ if TYPE_CHECKING:
             ...
 
 
+def signature_of(function: Any) -> inspect.Signature | None:
+    """Return a signature, or None for what has none (some functions written in C)."""
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+
+
+def named(
+    signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    """Return arguments by the names of their parameters; further ones stand under ``args``."""
+    if signature is None:
+        return {**({"args": list(args)} if args else {}), **kwargs}
+    try:
+        found = signature.bind(*args, **kwargs).arguments
+    except TypeError:  # they do not fit: the call itself has said so
+        return {**({"args": list(args)} if args else {}), **kwargs}
+    flat: dict[str, Any] = {}
+    for name, value in found.items():
+        kind = signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_KEYWORD:
+            flat.update(value)
+        else:
+            flat["args" if kind is inspect.Parameter.VAR_POSITIONAL else name] = value
+    return flat
+
+
 def observed(function: Callable[..., Any], start: Start) -> Callable[..., Any]:
     """Return a function like `function` whose calls are observed by what `start` returns."""
     if inspect.iscoroutinefunction(function):

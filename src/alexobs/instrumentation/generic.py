@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alexobs import semconv
 from alexobs.instrumentation.call import Operation
+from alexobs.instrumentation.functions import named
 from alexobs.instrumentation.plain import as_mapping, integer, listed, plain, text_part
 from alexobs.instrumentation.providers import anthropic, openai
 from alexobs.instrumentation.providers import openai_responses as responses
@@ -51,21 +52,11 @@ class Asked(NamedTuple):
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments by name."""
-        if self.signature is None:
-            return self._unnamed()
-        try:
-            found = dict(self.signature.bind(*self.args, **self.kwargs).arguments)
-        except TypeError:
-            return self._unnamed()
-        extra = found.pop("kwargs", None)
+        found = named(self.signature, self.args, self.kwargs)
         rest = found.pop("args", ())
         if rest:
             found.setdefault("prompt", rest[0])
-        return {**found, **extra} if isinstance(extra, dict) else found
-
-    def _unnamed(self) -> dict[str, Any]:
-        first = {"prompt": self.args[0]} if self.args else {}
-        return {**first, **self.kwargs}
+        return found
 
 
 def operation(known: Known) -> Operation:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Looked up on the type by the interpreter, so that `__getattr__` never sees them.
+_ALWAYS = frozenset(("__eq__", "__hash__", "__ne__", "__repr__", "__str__"))
+_COMPARING = frozenset(("__eq__", "__ge__", "__gt__", "__le__", "__lt__", "__ne__"))
 _SPECIAL = (
     "__aenter__",
     "__aexit__",
@@ -47,6 +49,19 @@ _SPECIAL = (
 )
 
 
+def defined(kind: type, name: str) -> bool:
+    """Tell whether objects of a class have a method that not every object has."""
+    found = next((vars(cls)[name] for cls in kind.__mro__ if name in vars(cls)), None)
+    return found is not None and found is not vars(object).get(name)
+
+
+def has(value: Any, name: str) -> bool:
+    """Tell whether `value` has a method; every class has a ``__call__`` that is not meant."""
+    if name.startswith("__"):
+        return defined(type(value), name)
+    return callable(getattr(value, name, None))
+
+
 class Proxy:
     """Stands for `target`; `methods` are used instead of the target's own.
 
@@ -69,10 +84,8 @@ class Proxy:
         special = {
             name: _forward(name)
             for name in _SPECIAL
-            if name in methods or getattr(kind, name, None) is not getattr(object, name, None)
+            if name in methods or name in _ALWAYS or defined(kind, name)
         }
-        if "__eq__" in special:
-            special.setdefault("__hash__", _forward("__hash__"))
         made: Any = object.__new__(type(cls.__name__, (cls,), {"__slots__": (), **special}))
         object.__setattr__(made, "_alexobs_target", target)
         object.__setattr__(made, "_alexobs_methods", methods)
@@ -119,6 +132,8 @@ def _forward(name: str) -> Callable[..., Any]:
         if own is not None:
             return own(*args, **kwargs)
         target = object.__getattribute__(self, "_alexobs_target")
+        if name in _COMPARING:
+            args = tuple(map(target_of, args))
         result = getattr(type(target), name)(target, *args, **kwargs)
         # ``with client as c`` and ``iter(stream)`` give the object itself: that is the proxy.
         return self if result is target else result

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from alexobs.errors import InstrumentationError
 from alexobs.instrumentation.functions import observed
-from alexobs.instrumentation.proxy import Proxy, is_proxy
+from alexobs.instrumentation.proxy import Proxy, has, is_proxy
 from alexobs.instrumentation.tools import OBSERVED, REGISTRY, Tool, instrumented_tool, is_tool
 
 if TYPE_CHECKING:
@@ -184,10 +184,10 @@ def instrumented_registry(registry: Any, obs: Instruments) -> Any:
     methods: dict[str, Callable[..., Any]] = {}
     for names, wrap in ((GIVING, _giving), (TAKING, _taking)):
         for name in names:
-            if callable(getattr(registry, name, None)):
+            if has(registry, name):
                 methods[name] = wrap(getattr(registry, name), outcome)
     for name in EXECUTING:
-        if callable(getattr(registry, name, None)):
+        if has(registry, name):
             method = getattr(registry, name)
             known = _Named("", method)
             methods[name] = observed(method, lambda a, k, known=known: known.begin(obs, a, k))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alexobs.instrumentation.clients import METHODS, provider_clone
+from alexobs.instrumentation.proxy import has
 from alexobs.instrumentation.tools import ENTRIES
 
 _REGISTERING = ("register", "register_tool", "add_tool")
@@ -32,4 +33,4 @@ def kind_of(target: Any) -> str:
 
 
 def _has(target: Any, names: Any) -> bool:
-    return any(callable(getattr(target, name, None)) for name in names)
+    return any(has(target, name) for name in names)

@@ -80,7 +80,7 @@ def _clone(factories: Mapping[str, Factory], client: Any, instruments: Instrumen
         if getattr(value, "_client", None) is not client
     )
     if getattr(client, "_middleware_chain", None) is not None:
-        made._middleware_chain = made._build_middleware_chain()
+        made.__dict__["_middleware_chain"] = made.__getattribute__("_build_middleware_chain")()
     return made
 
 

@@ -12,10 +12,10 @@ from alexobs import semconv
 from alexobs.context import current_context
 from alexobs.errors import InstrumentationError
 from alexobs.instrumentation.call import CALL_KEY
-from alexobs.instrumentation.functions import observed
+from alexobs.instrumentation.functions import named, observed, signature_of
 from alexobs.instrumentation.observation import CLOSED, Instruments, Observation
 from alexobs.instrumentation.plain import limit_content, plain
-from alexobs.instrumentation.proxy import Proxy, is_proxy
+from alexobs.instrumentation.proxy import Proxy, has, is_proxy
 from alexobs.records import CallFacts
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Tool:
         skip: leading arguments that are not the tool's (``self`` of a method).
     """
 
-    __slots__ = ("_signature", "description", "function", "name", "owner", "skip")
+    __slots__ = ("description", "function", "name", "owner", "skip")
 
     def __init__(self, name: str, function: Any, *, owner: Any = None, skip: int = 0) -> None:
         self.name = name
@@ -126,20 +126,13 @@ class Tool:
         self.owner = function if owner is None else owner
         self.skip = skip
         self.description = (inspect.getdoc(function) or "").partition("\n\n")[0]
-        self._signature: inspect.Signature | None = None
 
-    def bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments by the names of the parameters."""
-        try:
-            if self._signature is None:
-                self._signature = inspect.signature(self.function)
-            found = dict(self._signature.bind(*args, **kwargs).arguments)
-        except (TypeError, ValueError):  # no signature, or arguments that do not fit it
-            return {"args": list(args[self.skip :]), **kwargs} if args[self.skip :] else kwargs
+        found = named(signature_of(self.function), args, kwargs)
         for name in list(found)[: self.skip]:
             del found[name]
-        extra = found.pop("kwargs", None)
-        return {**found, **extra} if isinstance(extra, dict) else found
+        return found
 
     def begin(
         self, instruments: Instruments, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -205,13 +198,12 @@ def name_of(value: Any) -> str:
 
 def is_tool(value: Any) -> bool:
     """Tell whether `value` can be executed in a way that is known."""
-    return callable(value) or any(hasattr(value, entry) for entry in ENTRIES)
+    return any(has(value, entry) for entry in ENTRIES)
 
 
 def entries_of(value: Any) -> list[str]:
     """Return the names of the methods by which an object is executed."""
-    found = [entry for entry in ENTRIES if callable(getattr(type(value), entry, None))]
-    return found or [entry for entry in ENTRIES if callable(getattr(value, entry, None))]
+    return [entry for entry in ENTRIES if has(value, entry)]
 
 
 def _leading(function: Any) -> int:
