@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from alexobs.config import Config, ConfigError
+    from alexobs.exporters.base import Exporter
     from alexobs.exporters.prometheus_http import PrometheusServer
     from alexobs.pipeline.enrich import FinishedSpan
+    from alexobs.records import Signal
     from alexobs.tracing import Span
 
     Source = str | os.PathLike[str] | Mapping[str, Any] | Config | None
@@ -71,7 +73,7 @@ class Engine:
         )
         self._build_metrics()
         self._build_logging()
-        self.exporters = parts.exporters_of(self.config)
+        self.exporters: Mapping[Signal, Exporter] = parts.exporters_of(self.config)
         self.delivery = parts.make_delivery(self.config, self.exporters, self.pipeline, self.faults)
         self.runtime = self._make_runtime(None)
         self.tracer_provider = TracerProvider(self.runtime)
@@ -246,6 +248,14 @@ class Engine:
             self._processors.append(processor)
             self._swap_runtime()
 
+    def use_exporters(self, exporters: Mapping[Signal, Exporter]) -> None:
+        """Encode with, and send by, other exporters from now on."""
+        with self._lock:
+            self.pipeline.spool_all()
+            self.exporters = exporters
+            self.delivery.use(parts.destinations(exporters))
+            self._configure_pipeline()
+
     def reconfigure(self, config: Config) -> None:
         """Use another configuration from now on; see `Observability.reconfigure`."""
         with self._lock:
@@ -254,10 +264,9 @@ class Engine:
             self._swap_logging()
             self.meter_provider.set_enabled(config.enabled and config.metrics.enabled)
             if parts.routes(old) != parts.routes(config):
-                self.pipeline.spool_all()
-                self.exporters = parts.exporters_of(config)
-                self.delivery.use(parts.destinations(self.exporters))
-            self._configure_pipeline()
+                self.use_exporters(parts.exporters_of(config))
+            else:
+                self._configure_pipeline()
             self._swap_runtime()
 
     def _swap_redactor(self) -> None:

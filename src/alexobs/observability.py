@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -10,9 +11,18 @@ from opentelemetry import metrics as otel_metrics
 from opentelemetry import trace as otel_trace
 
 from alexobs import __version__, instrumentation
+from alexobs.context import attach
 from alexobs.engine import Engine
 from alexobs.faults import Faults
-from alexobs.propagation import ContextExecutor, Continued, carry, environment, inject
+from alexobs.propagation import (
+    ContextExecutor,
+    Continued,
+    carry,
+    environment,
+    extract,
+    from_environment,
+    inject,
+)
 from alexobs.session import Iteration, Session
 from alexobs.tracing import Ids
 from alexobs.tracing.bridge import BridgeProcessor
@@ -261,6 +271,7 @@ def init(config: Source = None, **overrides: Any) -> Observability:
         if _current is None or _current._engine.closed:  # noqa: SLF001 - our own
             _current = Observability(config, watch=True, **overrides)
             _offer_globally(_current)
+            _continue_parent()
         elif config is not None or overrides:
             Faults().say("init", "init() was called before; its first configuration stays in use")
         return _current
@@ -269,6 +280,13 @@ def init(config: Source = None, **overrides: Any) -> Observability:
 def current() -> Observability | None:
     """Return what `init` has made, or None before it was called."""
     return _current
+
+
+def _continue_parent() -> None:
+    """Go on with the trace of the process that started this one, when it has named it."""
+    headers = from_environment(os.environ)
+    if headers:
+        attach(extract(headers))
 
 
 def _offer_globally(obs: Observability) -> None:
