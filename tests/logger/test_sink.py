@@ -332,6 +332,23 @@ def test_a_redactor_that_loses_values_is_not_believed() -> None:
     assert json.loads(stream.getvalue())["fields"] == CHECK_FAILED
 
 
+def test_an_entry_that_cannot_be_written_costs_one_line(pipe: Pipe) -> None:
+    times = iter([1, 1 << 200, 3])
+    faults: list[str] = []
+    sink = LogSink(
+        lambda: pipe.stream,
+        wake=nothing,
+        now_ns=lambda: next(times),
+        on_fault=lambda where, _: faults.append(where),
+    )
+    log = Logger(sink)
+    for event in ("one", "two", "three"):
+        log.info(event)
+    sink.drain()
+    assert [json.loads(line)["event"] for line in pipe.read()] == ["one", "three"]
+    assert (sink.lost, faults) == (1, ["log lines"])
+
+
 def test_a_record_taker_that_fails_costs_no_line() -> None:
     def refuse(records: list[LogRecord]) -> None:
         raise RuntimeError("no")

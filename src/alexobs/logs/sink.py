@@ -243,10 +243,18 @@ class LogSink:
             taken += len(entries)
             try:
                 self._emit(entries)
-            except Exception as fault:
-                self._lost_lines += len(entries)
-                self.fault("log lines", fault)
+            except Exception:
+                self._emit_each(entries)
         return taken
+
+    def _emit_each(self, entries: list[Entry]) -> None:
+        """Write a slice line by line: what is wrong with one entry costs that line alone."""
+        for entry in entries:
+            try:
+                self._emit([entry])
+            except Exception as fault:
+                self._lost_lines += 1
+                self.fault("log lines", fault)
 
     def _take(self, limit: int) -> list[Entry]:
         taken: list[Entry] = []
