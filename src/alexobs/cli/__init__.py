@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "config": "write, show, check and compare configurations",
+    "prices": "show what models cost",
+    "spool": "list, send or throw away what waits on disk",
 }
 """Command, which is also its module's name, to one line of help."""
 

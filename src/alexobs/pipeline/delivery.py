@@ -297,6 +297,12 @@ class Delivery:
         finally:
             self._sending.release()
 
+    def replay_now(self, deadline: float) -> None:
+        """Send what dead processes left, until `deadline` or until a back end does not answer."""
+        with self._sending:
+            self._works = True
+            self._replay_until(deadline)
+
     def _send_announcements(self) -> None:
         while self._announcements:
             batch = self._announcements.popleft()

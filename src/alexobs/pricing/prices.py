@@ -226,6 +226,13 @@ class Prices:
             if isinstance(table, Table)
         ]
 
+    def contexts(self, provider: str, model: str) -> list[str]:
+        """Return what else the model is priced for, as ``service_tier=flex``."""
+        found = self.catalog.find(provider, model)
+        variants = found.data.get("variants", ()) if found is not None else ()
+        names = [";".join(f"{key}={value}" for key, value in when.items()) for when, *_ in variants]
+        return [name for name in dict.fromkeys(names) if name != "service_tier=default"]
+
     def nearest(self, provider: str, model: str, count: int = 5) -> list[str]:
         """Return the names of models that look like one that is unknown."""
         seller = self.catalog.provider(provider) if provider else None
