@@ -157,7 +157,7 @@ def test_diff_against_the_defaults_and_between_files(
 
 def test_every_command_is_there_and_documented(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
-    out = capsys.readouterr().out
+    out = " ".join(capsys.readouterr().out.split())
     for name, text in COMMANDS.items():
         assert f"{name} " in out
         assert text in out
