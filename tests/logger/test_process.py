@@ -140,6 +140,32 @@ def test_forks_amid_busy_threads_neither_hang_nor_repeat() -> None:
     assert sorted(events(run(body))) == sorted(expected)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_amid_a_write_leaves_the_childs_stdout_usable() -> None:
+    body = """
+        import io, warnings
+        warnings.simplefilter('ignore')
+        writing = threading.Event()
+        class Slow(io.FileIO):
+            def write(self, data):
+                writing.set()
+                threading.Event().wait(0.2)
+                return super().write(data)
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(Slow(1, 'w', closefd=False)))
+        log.info('parent')
+        worker = threading.Thread(target=sink.drain)
+        worker.start()
+        writing.wait()
+        pid = os.fork()
+        if pid == 0:
+            log.error('child')
+            os._exit(0)
+        os.waitpid(pid, 0)
+        worker.join()
+    """
+    assert events(run(body)) == ["parent", "child"]
+
+
 def test_a_line_from_a_signal_handler_amid_a_line_is_written() -> None:
     body = """
         import signal

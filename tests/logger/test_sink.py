@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -189,6 +190,29 @@ def test_a_non_blocking_stdout_gets_everything(pipe: Pipe) -> None:
         pipe.read()
         sink.drain()
     assert [json.loads(line)["number"] for line in pipe.read()] == list(range(3000))
+
+
+def test_a_non_blocking_stdout_full_of_prints_loses_no_line(pipe: Pipe) -> None:
+    fd = pipe.stream.fileno()
+    os.set_blocking(fd, False)
+    room = 4096 + 512
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(fd, b"." * 4095 + b"\n")
+    os.read(pipe.read_fd, room)
+    pipe.stream.write("p" * 6000 + "\n")
+    sink = LogSink(lambda: pipe.stream, wake=nothing)
+    log = Logger(sink)
+    for number in range(100):
+        log.info("x" * 100, number=number)
+    sink.drain()
+    assert sink.blocked
+    while sink.blocked:
+        pipe.read()
+        sink.drain()
+    lines = [line for line in pipe.read() if line.startswith("{")]
+    assert [json.loads(line)["number"] for line in lines] == list(range(100))
+    assert sink.lost == 0
 
 
 def test_what_others_print_stays_on_its_own_lines(pipe: Pipe) -> None:
@@ -438,6 +462,22 @@ def test_after_close_lines_are_written_by_their_calls(pipe: Pipe) -> None:
     assert sink.close()
     log.info("after")
     assert len(pipe.read()) == 2
+
+
+def test_a_line_that_comes_at_the_end_of_a_drain_wakes_it_again(pipe: Pipe) -> None:
+    wakes: list[int] = []
+    late = [True]
+
+    def take(records: list[LogRecord]) -> None:
+        if late:
+            late.pop()
+            log.info("late")
+
+    sink = LogSink(lambda: pipe.stream, wake=lambda: wakes.append(1), on_records=take)
+    log = Logger(sink)
+    log.info("x")
+    sink.drain()
+    assert (sink.waiting, len(wakes)) == (1, 2)
 
 
 def test_a_line_that_comes_between_drain_and_sleep_is_not_left_behind(pipe: Pipe) -> None:

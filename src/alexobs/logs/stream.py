@@ -85,6 +85,8 @@ class StreamWriter:
             return self._push(time.monotonic() + wait_s)
         except RuntimeError:  # a signal handler's line amid a print: the buffer is in use
             return False
+        except BlockingIOError:  # non-blocking stdout, full of what others printed
+            return self._wait_for_reader()
         except Exception:  # closed, broken, or not a stream at all
             self.give_up()
             return True
@@ -113,10 +115,7 @@ class StreamWriter:
                 end = _piece_end(text, self._offset)
                 piece, self._offset = text[self._offset : end], end
                 self._put(piece)
-                try:
-                    self._flush()
-                except BlockingIOError:  # non-blocking stdout: the stream keeps the rest
-                    return self._wait_for_reader()
+                self._flush()  # when it cannot take all, the stream keeps the rest
             self._done()
         return True
 
