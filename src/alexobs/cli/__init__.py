@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
+    "demo": "run the example agent, observed, and show its session",
+    "run": "run a program, observed, without changing it",
+    "doctor": "say what is configured, reachable, spooled and lost, and what to do",
     "config": "write, show, check and compare configurations",
-    "prices": "show what models cost",
-    "spool": "list, send or throw away what waits on disk",
+    "spool": "list, deliver or delete telemetry that waits on disk",
+    "prices": "show what a model costs, and where the price comes from",
 }
 """Command, which is also its module's name, to one line of help."""
 

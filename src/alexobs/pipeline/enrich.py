@@ -225,7 +225,7 @@ def observation_of(span: FinishedSpan, enriched: Enriched) -> LLMObservation | T
         status=facts.status,
         latency_s=seconds,
         usage=facts.usage if facts.billed else None,
-        cost_usd=None if enriched.cost is None else enriched.cost.usd,
+        cost_usd=_cost_of(enriched),
         provider=facts.provider,
         operation=attributes.get(semconv.GEN_AI_OPERATION_NAME, "chat"),
         request_model=facts.request_model,
@@ -277,3 +277,10 @@ def _status_of(span: FinishedSpan) -> str:
     if span.failure is not None and span.failure.cancelled:
         return semconv.CANCELLED
     return semconv.ERROR if span.status_code == 2 else semconv.SUCCESS
+
+
+def _cost_of(enriched: Enriched) -> float | None:
+    """Return what the call adds to the cost: nothing, when a stored answer was fetched."""
+    if not enriched.facts.billed:
+        return 0.0
+    return None if enriched.cost is None else enriched.cost.usd
