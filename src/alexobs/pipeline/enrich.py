@@ -45,7 +45,6 @@ class FinishedSpan(Protocol):
     recording: bool
     run: RunContext | None
     call: Call | None
-    failure: Failure | None
     enriched: Enriched | None
     scope: Scope
     status_code: int
@@ -55,6 +54,8 @@ class FinishedSpan(Protocol):
     dropped_links: int
     trace_state: Any
 
+    @property
+    def failure(self) -> Failure | None: ...  # noqa: D102
     @property
     def name(self) -> str: ...  # noqa: D102 - as in OpenTelemetry
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from alexobs.pipeline.accounting import SIGNALS, Accounting, SignalAccount
 from alexobs.pipeline.queue import RecordQueue
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from alexobs.config.model import PipelineConfig
+    from alexobs.exporters.base import Exporter
     from alexobs.pipeline.assemble import BatchRedactor
     from alexobs.pipeline.delivery import Delivery
     from alexobs.pipeline.stages import Stages
@@ -31,24 +32,6 @@ SLICE_GOAL_S = 0.001  # of work before other threads get the interpreter
 MAX_SLICE = 256  # records
 PAUSE_S = 0.00005  # long enough for a waiting thread to take the interpreter
 ENCODE_CHUNK = 128  # records encoded in one go
-
-
-class Exporter(Protocol):
-    """What is needed of an exporter to encode for it."""
-
-    encoding: str
-
-    def encode_spans(self, spans: Sequence[SpanData], resource: Resource) -> bytes:
-        """Return the wire form of `spans`."""
-        ...
-
-    def encode_logs(self, records: Sequence[LogRecord], resource: Resource) -> bytes | None:
-        """Return the wire form of `records`, or None when the back end takes no logs."""
-        ...
-
-    def encode_metrics(self, metrics: Sequence[MetricData], resource: Resource) -> bytes | None:
-        """Return the wire form of `metrics`, or None when the back end takes no metrics."""
-        ...
 
 
 class Pipeline:

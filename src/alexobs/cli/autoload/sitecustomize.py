@@ -13,7 +13,7 @@ def _restore() -> None:
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != here]  # noqa: PTH100
     del sys.modules["sitecustomize"]
     try:
-        import sitecustomize  # noqa: F401, PLC0415
+        import sitecustomize  # type: ignore[import-not-found]  # noqa: F401, PLC0415
     except ModuleNotFoundError as missing:
         if missing.name != "sitecustomize":
             raise
