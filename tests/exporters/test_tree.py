@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -329,3 +330,20 @@ def test_logs_and_metrics_are_not_shown() -> None:
     assert exporter.encode_logs([], Resource()) is None  # type: ignore[func-returns-value]
     assert exporter.encode_metrics([], Resource()) is None  # type: ignore[func-returns-value]
     assert exporter.split(Batch("traces", "console", 2, b"")) is None  # type: ignore[func-returns-value]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_leaves_what_waits_to_its_parent() -> None:
+    stream = io.StringIO()
+    exporter = ConsoleExporter(stream)
+    spans = run().spans
+    export(exporter, spans[1:])
+    pid = os.fork()
+    if pid == 0:
+        exporter.close()
+        own = exporter.encode_spans(spans[:1], Resource()).decode()
+        os._exit(0 if own.startswith("session") and "iteration" not in own else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    export(exporter, spans[:1])
+    assert "iteration 2" in stream.getvalue()

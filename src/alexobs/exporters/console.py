@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -48,12 +49,12 @@ class ConsoleExporter:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
-        self._lock = threading.Lock()
-        self._waiting: OrderedDict[int, list[SpanData]] = OrderedDict()
-        self._count = 0
+        self._start_over()
 
     def encode_spans(self, spans: Sequence[SpanData], resource: Resource) -> bytes:
         """Return the trees that are complete with `spans`; empty when none is."""
+        if self._pid != os.getpid():
+            self._start_over()
         with self._lock:
             complete = []
             for span in map(repaired_span, spans):
@@ -85,16 +86,19 @@ class ConsoleExporter:
 
     def close(self) -> None:
         """Write the spans whose root has not come."""
+        if self._pid != os.getpid():
+            return
         with self._lock:
             left = [self._taken(trace_id) for trace_id in list(self._waiting)]
-        self.send_text(self._rendered(left))
+        with contextlib.suppress(OSError, ValueError):  # the stream may be gone by now
+            self._write(self._rendered(left))
 
-    def send_text(self, body: bytes) -> None:
-        """Write `body`, and let it be when the stream is gone."""
-        try:
-            self._write(body)
-        except (OSError, ValueError):
-            return
+    def _start_over(self) -> None:
+        """Begin with nothing; a forked child leaves what waits to its parent."""
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._waiting: OrderedDict[int, list[SpanData]] = OrderedDict()
+        self._count = 0
 
     def _taken(self, trace_id: int) -> list[SpanData]:
         spans = self._waiting.pop(trace_id)

@@ -83,11 +83,9 @@ def parse_endpoint(text: str, *, key: str, default_port: int | None = None) -> E
         parts = urlsplit(text if explicit_scheme else f"//{text}")
         fault = _fault(text, parts)
     except (ValueError, UnicodeError) as error:
-        fault = str(error)
+        raise _refusal(text, key, str(error)) from None
     if fault:
-        shown = repr(_USERINFO.sub(r"\1…@", text))
-        expected = "expected http://host:port, https://host:port or host:port"
-        raise ConfigError([Problem("", key, shown, expected, fault)])
+        raise _refusal(text, key, fault)
     scheme = parts.scheme.lower() or ("https" if parts.port == 443 else "http")
     return Endpoint(
         scheme=scheme,
@@ -98,6 +96,12 @@ def parse_endpoint(text: str, *, key: str, default_port: int | None = None) -> E
         authorization=_basic(parts.username, parts.password),
         explicit_scheme=explicit_scheme,
     )
+
+
+def _refusal(text: str, key: str, fault: str) -> ConfigError:
+    shown = repr(_USERINFO.sub(r"\1…@", text))
+    expected = "expected http://host:port, https://host:port or host:port"
+    return ConfigError([Problem("", key, shown, expected, fault)])
 
 
 def _fault(text: str, parts: SplitResult) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,6 @@ class FileExporter:
     def __init__(self, path: str, *, max_bytes: int = MAX_BYTES) -> None:
         self.path = Path(path).expanduser().absolute()
         self._max_bytes = max_bytes
-        self._lock = threading.Lock()
 
     def encode_spans(self, spans: Sequence[SpanData], resource: Resource) -> bytes:
         """Return one line."""
@@ -48,8 +46,7 @@ class FileExporter:
     def send(self, batch: Batch, timeout_s: float) -> SendResult:
         """Append the line of `batch`."""
         try:
-            with self._lock:
-                self._append(batch.body)
+            self._append(batch.body)
         except OSError as error:
             return SendResult(
                 accepted=False, retry=True, message=f"{self.path}: {error.strerror or error}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import threading
 import time
 import urllib.request
 import zlib
@@ -113,9 +112,8 @@ class HttpTransport:
             self._headers.setdefault("authorization", endpoint.authorization)
         self._gzip = gzip
         self._certificates = certificates or Certificates()
-        self._lock = threading.Lock()
-        self._pool: urllib3.PoolManager | None = None
-        self._pool_pid = 0
+        # No lock: one that another thread held when a process forked would stay shut in the child.
+        self._pool: tuple[int, urllib3.PoolManager] | None = None
 
     def post(self, endpoint: Endpoint, body: bytes, content_type: str, timeout_s: float) -> Answer:
         """Send `body` and return the answer, whatever its status.
@@ -143,8 +141,8 @@ class HttpTransport:
     def close(self) -> None:
         """Close the connections, unless they belong to the process we were forked from."""
         pool, self._pool = self._pool, None
-        if pool is not None and self._pool_pid == os.getpid():
-            pool.clear()
+        if pool is not None and pool[0] == os.getpid():
+            pool[1].clear()
 
     def redact(self, text: str) -> str:
         """Return `text` without the values of our headers, should a server echo them."""
@@ -171,15 +169,15 @@ class HttpTransport:
         return Answer(response.status, answer_headers, _read(response, deadline))
 
     def _connected(self) -> urllib3.PoolManager:
-        with self._lock:
-            if self._pool is None or self._pool_pid != os.getpid():
-                # A forked child must not write into its parent's connections.
-                self._pool = self._new_pool()
-                self._pool_pid = os.getpid()
-            return self._pool
+        pool = self._pool
+        if pool is None or pool[0] != os.getpid():
+            # A forked child must not write into its parent's connections.
+            pool = self._pool = (os.getpid(), self._new_pool())
+        return pool[1]
 
     def _new_pool(self) -> urllib3.PoolManager:
         import urllib3  # noqa: PLC0415 - see the module's docstring
+        from urllib3.util import parse_url  # noqa: PLC0415 - as above
 
         options: dict[str, Any] = {"num_pools": 4, "maxsize": 2}
         files = self._certificates
@@ -190,7 +188,7 @@ class HttpTransport:
         proxy = _proxy_for(self._origin)
         if not proxy:
             return urllib3.PoolManager(**options)
-        credentials = urllib3.util.parse_url(proxy).auth
+        credentials = parse_url(proxy).auth
         proxy_headers = urllib3.make_headers(proxy_basic_auth=credentials) if credentials else None
         return urllib3.ProxyManager(proxy, proxy_headers=proxy_headers, **options)
 

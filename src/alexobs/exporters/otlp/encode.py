@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from alexobs.exporters.otlp import wire
 from alexobs.exporters.otlp.metrics import encode_metrics
 from alexobs.exporters.values import repaired_log, repaired_span
+from alexobs.records import LogRecord, SpanData
 from alexobs.semconv import EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from alexobs.records import LogRecord, Resource, Scope, SpanData, SpanEvent, SpanLink
+    from alexobs.records import Resource, Scope, SpanEvent, SpanLink
 
 __all__ = ["encode_logs", "encode_metrics", "encode_spans", "log_attributes", "severity_text"]
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", SpanData, LogRecord)
 _UINT64 = (1 << 64) - 1
 _SEVERITIES = ("", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
@@ -84,9 +85,10 @@ def _grouped(
         except Exception:
             record = repair(record)  # noqa: PLW2901 - from here on the repaired one is meant
             body = encode(record)
-        if record.scope is not scope:  # type: ignore[attr-defined]
-            scope = record.scope  # type: ignore[attr-defined]
-            parts = groups.setdefault(scope, [])
+        own_scope: Scope = record.scope
+        if own_scope is not scope:
+            scope = own_scope
+            parts = groups.setdefault(own_scope, [])
         size = len(body)
         parts += b"\x12", lengths[size] if size < 2048 else wire.varint(size), body
     return groups

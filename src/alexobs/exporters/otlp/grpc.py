@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,10 +77,8 @@ class OtlpGrpcExporter(OtlpEncoding):
             self._headers.setdefault("authorization", endpoint.authorization)
         self._gzip = gzip
         self._certificates = certificates
-        self._lock = threading.Lock()
-        self._channel: grpc.Channel | None = None
-        self._channel_pid = 0
-        self._calls: dict[Signal, Any] = {}
+        # No lock: one that another thread held when a process forked would stay shut in the child.
+        self._channel: tuple[int, grpc.Channel, Mapping[Signal, Any]] | None = None
 
     def send(self, batch: Batch, timeout_s: float) -> SendResult:
         """Call ``Export`` of the signal's service."""
@@ -104,22 +101,20 @@ class OtlpGrpcExporter(OtlpEncoding):
 
     def close(self) -> None:
         """Close the channel, unless it belongs to the process we were forked from."""
-        with self._lock:
-            channel, self._channel = self._channel, None
-            self._calls.clear()
-        if channel is not None and self._channel_pid == os.getpid():
-            channel.close()
+        channel, self._channel = self._channel, None
+        if channel is not None and channel[0] == os.getpid():
+            channel[1].close()
 
     def _call(self, signal: Signal) -> Any:
-        with self._lock:
-            if self._channel is None or self._channel_pid != os.getpid():
-                self._calls.clear()
-                self._channel = self._new_channel()
-                self._channel_pid = os.getpid()
-            if signal not in self._calls:
-                # No serialisers: bytes go in and come out.
-                self._calls[signal] = self._channel.unary_unary(_METHODS[signal])
-            return self._calls[signal]
+        channel = self._channel
+        if channel is None or channel[0] != os.getpid():
+            opened = self._new_channel()
+            # No serialisers: bytes go in and come out.
+            calls: dict[Signal, Any] = {
+                name: opened.unary_unary(method) for name, method in _METHODS.items()
+            }
+            channel = self._channel = (os.getpid(), opened, calls)
+        return channel[2][signal]
 
     def _new_channel(self) -> grpc.Channel:
         import grpc  # noqa: PLC0415 - see the module's docstring
@@ -149,7 +144,8 @@ class OtlpGrpcExporter(OtlpEncoding):
             message = f"{self.endpoint.authority}: {type(error).__name__}"
             return SendResult(accepted=False, retry=True, message=message)
         name = str(getattr(code(), "name", code()))
-        details = str(error.details() or "") if hasattr(error, "details") else ""
+        tell = getattr(error, "details", None)
+        details = str(tell() or "") if callable(tell) else ""
         delay_s = _retry_delay_s(error)
         too_large = name == "RESOURCE_EXHAUSTED" and any(
             words in details.lower() for words in _TOO_LARGE_WORDS
