@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alexobs.errors import SpoolError
 from alexobs.pipeline.accounting import Accounting
 from alexobs.pipeline.delivery import Delivery, Destination
 from alexobs.pipeline.spool import Spool
@@ -17,6 +18,8 @@ from alexobs.records import Batch, SendResult, Signal
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from alexobs.pipeline.ticket import Ticket
 
 OK = SendResult(accepted=True)
 BUSY = SendResult(accepted=False, retry=True, message="503")
@@ -273,6 +276,87 @@ def test_two_destinations_of_one_encoding_share_the_signals(tmp_path: Path) -> N
     world.run(5)
     assert (spans.accepted, others.accepted) == ([b"a", b"dead"], [b"b", b"c"])
     world.check_identity()
+
+
+def test_a_batch_that_cannot_be_read_just_now_is_read_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = Scripted()
+    world = World(tmp_path, sender)
+    world.submit(b"a")
+
+    def no_descriptors(ticket: Ticket) -> None:
+        raise SpoolError("Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.spool, "read", no_descriptors)
+        world.run(0.5)
+    assert sender.sent == []
+    assert world.said == ["spool: Too many open files"]
+    world.run(5)
+    assert sender.accepted == [b"a"]
+    world.check_identity()
+
+
+def test_a_batch_that_is_lost_on_disk_is_accounted(tmp_path: Path) -> None:
+    sender = Scripted()
+    world = World(tmp_path, sender)
+    world.submit(b"abc", b"d")
+    assert world.spool.folder is not None
+    segment = next(world.spool.folder.glob("*.seg"))
+    segment.write_bytes(b"\0" * segment.stat().st_size)
+    for ticket in list(world.spool._held.values()):
+        world.spool._release(ticket)
+    world.run(5)
+    assert sender.sent == []
+    assert world.accounting.dropped_count["traces"] == {"spool_lost": 4}
+    world.check_identity()
+
+
+def test_the_destination_goes_away_while_a_batch_is_on_its_way(tmp_path: Path) -> None:
+    def go_away(batch: Batch) -> SendResult:
+        world.delivery.use([])
+        return OK
+
+    world = World(tmp_path, Scripted(go_away))
+    world.submit(b"a")
+    world.run(5)
+    assert world.accounting.exported_count["traces"] == 1
+    world.check_identity()
+
+
+def test_a_batch_given_up_while_its_halves_are_asked_for(tmp_path: Path) -> None:
+    sender = Scripted()
+    world = World(tmp_path, sender, max_bytes=100_000)
+
+    def fill_up(batch: Batch) -> SendResult:
+        if len(sender.sent) == 1:
+            world.submit(*[bytes(60_000)] * 3)
+            return LARGE
+        return OK
+
+    sender.answer = fill_up
+    world.submit(b"a" * 60_000)
+    world.run(1)
+    world.check_identity()
+
+
+def test_a_second_thread_does_not_send_beside_the_first(tmp_path: Path) -> None:
+    world = World(tmp_path)
+
+    def step_too(batch: Batch) -> SendResult:
+        other = threading.Thread(target=lambda: again.append(world.delivery.step(7.0)))
+        other.start()
+        other.join()
+        return OK
+
+    again: list[float] = []
+    sender = Scripted(step_too)
+    world.delivery.use([Destination(sender)])
+    world.submit(b"a", b"b")
+    world.delivery.step(world.clock.now)
+    assert again == [8.0]
+    assert sender.sent == [b"a"]
 
 
 def test_an_announcement_is_sent_once_and_not_accounted(tmp_path: Path) -> None:

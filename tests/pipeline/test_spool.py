@@ -3,10 +3,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from alexobs.pipeline import folder as folder_module
 from alexobs.pipeline import segment as segment_module
 from alexobs.pipeline.adoption import AdoptedSpool, adopt, process_folders, scan, trim
 from alexobs.pipeline.spool import Spool
@@ -14,7 +16,6 @@ from alexobs.records import Batch, Signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from alexobs.pipeline.frames import Frame
     from alexobs.pipeline.ticket import Ticket
@@ -313,6 +314,32 @@ def test_a_folder_that_cannot_be_made_is_survived(tmp_path: Path, said: list[str
     assert spool.read(ticket) == batch(b"a")
     assert len(said) == 1
     assert str(tmp_path) in said[0]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system has no /proc")
+def test_a_file_system_without_locks_is_survived(
+    spool: Spool, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(fd: int) -> bool:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(folder_module, "_lock_fd", no_locks)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    ticket = spool.append(batch(b"a"))
+    assert spool.read(ticket) == batch(b"a")
+    assert "No locks available" in said[0]
+    assert list((tmp_path / "spool").iterdir()) == []
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_spool_folder_that_somebody_emptied_is_half_made(tmp_path: Path, drops: Drops) -> None:
+    path = tmp_path / "1-2-3"
+    path.mkdir(mode=0o700)
+    trim(tmp_path, max_bytes=1, max_age_s=1, now_ns=1, dropped=drops)
+    assert path.exists(), "its owner may be about to lock it"
+    os.utime(path, (1_000_000, 1_000_000))
+    trim(tmp_path, max_bytes=1, max_age_s=1, now_ns=1, dropped=drops)
+    assert not path.exists()
 
 
 def test_a_deleted_folder_is_made_again_and_loses_nothing(

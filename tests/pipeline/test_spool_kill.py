@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from alexobs.pipeline.accounting import Accounting
+from alexobs.pipeline.adoption import adopt
 from alexobs.pipeline.delivery import Delivery, Destination
 from alexobs.pipeline.spool import Spool
 from alexobs.records import Batch, SendResult
@@ -21,6 +22,8 @@ from alexobs.records import Batch, SendResult
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from alexobs.pipeline.frames import Frame
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 
@@ -132,3 +135,106 @@ def test_what_was_delivered_before_the_kill_is_not_sent_again(tmp_path: Path) ->
         assert doubles <= keys(name, delivered[-1:])
         again += len(doubles)
     assert again <= ROUNDS // 2
+
+
+ADOPTER = """
+import os, sys, time
+from pathlib import Path
+from alexobs.pipeline.accounting import Accounting
+from alexobs.pipeline.delivery import Delivery, Destination
+from alexobs.pipeline.spool import Spool
+from alexobs.records import Batch, SendResult
+
+class Backend:
+    encoding = "otlp"
+    def send(self, batch, timeout_s):
+        os.write(1, batch.body + b"\\n")
+        return SendResult(accepted=True)
+    def close(self): ...
+
+directory, name = Path(sys.argv[1]), sys.argv[2]
+delivery = Delivery([Destination(Backend())], Spool(directory), Accounting())
+sys.stdin.readline()                               # all start at once
+for number in range(20):
+    delivery.submit(Batch("traces", "otlp", 1, f"{name}:{number}".encode()))
+    delivery.step(time.monotonic())
+    delivery.replay.hurry()
+delivery.drain(time.monotonic() + 5)
+delivery.close()
+"""
+
+
+def test_processes_that_adopt_at_once_deliver_everything_once(tmp_path: Path) -> None:
+    expected = set()
+    for i in range(25):
+        spool = Spool(tmp_path / "spool")
+        for number in range(3):
+            expected.add(f"dead{i}:{number}")
+            spool.append(Batch("traces", "otlp", 1, f"dead{i}:{number}".encode()))
+        spool.close()
+    names = ["a", "b", "c"]
+    expected |= {f"{name}:{number}" for name in names for number in range(20)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", ADOPTER, str(tmp_path / "spool"), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        for name in names
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    received = Counter(line for one in processes for line in one.communicate()[0].split())
+    assert set(received.values()) == {1}
+    assert set(received) == expected
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+STARVED = """
+import os, resource, sys
+from pathlib import Path
+from alexobs.pipeline.spool import Spool
+from alexobs.records import Batch
+
+said = []
+spool = Spool(Path(sys.argv[1]), say=said.append)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+hogs = []
+try:
+    while True:
+        hogs.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    pass
+tickets = [spool.append(Batch("traces", "otlp", 1, b"%d" % i)) for i in range(10)]
+assert all(spool.read(ticket) is not None for ticket in tickets)
+assert "Too many open files" in spool.trouble and len(said) == 1, (spool.trouble, said)
+for fd in hogs:
+    os.close(fd)
+spool.close()                                      # finds room now, and leaves everything
+"""
+
+
+def test_a_process_without_descriptors_loses_nothing(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-c", STARVED, str(tmp_path / "spool")],
+        check=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert len(list((tmp_path / "spool").iterdir())) == 1
+    assert len(replay_bodies(tmp_path / "spool")) == 10
+
+
+def replay_bodies(directory: Path) -> list[bytes]:
+    def everything(frame: Frame) -> bool:
+        return True
+
+    adopted = adopt(directory, wanted=everything, dropped=lambda *_: None)
+    read = [spool.read(ticket) for spool in adopted for ticket in spool.tickets]
+    for spool in adopted:
+        spool.close()
+    return [batch.body for batch in read if batch is not None]

@@ -379,7 +379,7 @@ class Delivery:
             result = _send(route.destination.sender, batch, timeout_s)
             with self._lock:
                 if not self._closed:
-                    self._settle(item, batch, result)
+                    self._settle(route, item, batch, result)
         return True
 
     def _read(self, item: Item, route: _Route, now: float) -> Batch | None:
@@ -413,15 +413,14 @@ class Delivery:
 
     # -- what the back end said ----------------------------------------------------------------
 
-    def _settle(self, item: Item, batch: Batch, result: SendResult) -> None:
-        route = self._by_kind.get((batch.encoding, batch.signal))
-        if route is None:
-            self._homeless.append(item)
-            return
+    def _settle(self, route: _Route, item: Item, batch: Batch, result: SendResult) -> None:
         route.message = result.message
         if result.retry and not result.accepted:
             self._complain("retry", f"{batch.encoding}: trying again later: {result.message}")
-            route.lane.failed(item, self._clock(), result.retry_after_s)
+            if route in self._routes:
+                route.lane.failed(item, self._clock(), result.retry_after_s)
+            else:
+                self._enqueue(item)  # the destination has changed while it was being sent
             return
         route.lane.accepted()
         if result.accepted:
@@ -464,10 +463,15 @@ class Delivery:
         if halves is None:
             return False
         if item.foreign:
-            route.lane.add_first(*Halves(item, halves).items)
+            items = Halves(item, halves).items
         else:
-            tickets = self._spool.replace(item.ticket, halves)
-            route.lane.add_first(*(Item(ticket, self._spool) for ticket in tickets))
+            first, second = self._spool.replace(item.ticket, halves)
+            items = (Item(first, self._spool), Item(second, self._spool))
+        if route in self._routes:
+            route.lane.add_first(*items)
+        else:
+            for half in items:
+                self._enqueue(half)
         return True
 
     def _complain(self, kind: str, message: str) -> None:

@@ -23,6 +23,7 @@ else:
     import fcntl
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 LOCK_NAME: Final = "lock"
@@ -62,11 +63,17 @@ class ProcessFolder:
         for _ in range(_ATTEMPTS):
             path = parent / f"{pid}-{now_ns // 1_000_000:x}-{token_hex(4)}"
             path.mkdir(mode=0o700)
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError), _removed_on_failure(path):
                 folder = cls(path)
-                if folder._try_lock(os.O_CREAT):
-                    return folder
-                folder.forget()
+                try:
+                    if folder._try_lock(os.O_CREAT):
+                        return folder
+                except OSError:
+                    folder.unlink(LOCK_NAME)
+                    raise
+                finally:
+                    if folder._lock_fd < 0:
+                        folder.forget()
         raise SpoolError(f"{parent}: another process takes every new folder away")
 
     @classmethod
@@ -162,6 +169,16 @@ class ProcessFolder:
         with contextlib.suppress(OSError):
             if time.time() - self.path.lstat().st_mtime > _HALF_MADE_S:
                 self.path.rmdir()
+
+
+@contextlib.contextmanager
+def _removed_on_failure(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SpoolError):
+        with contextlib.suppress(OSError):
+            path.rmdir()
+        raise
 
 
 def is_live(path: Path) -> bool:

@@ -122,7 +122,8 @@ class Halves:
     def __init__(self, whole: Item, halves: tuple[Batch, Batch]) -> None:
         self._whole = whole
         self._left = len(halves)
-        self.items = tuple(Item(self._ticket(half), self, foreign=True) for half in halves)
+        first, second = (Item(self._ticket(half), self, foreign=True) for half in halves)
+        self.items = (first, second)
 
     def read(self, ticket: Ticket) -> Batch | None:
         """Return a half."""

@@ -194,6 +194,7 @@ class Spool:
         What is only in memory is dropped, for reason ``shutdown``, if no disk takes it now.
         """
         if self._in_memory and self.directory is not None:
+            self._disk_again_ns = 0
             self._move_to_disk()
         for ticket in list(self._in_memory.values()):
             self._drop(ticket, "shutdown")
