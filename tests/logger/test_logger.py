@@ -303,3 +303,26 @@ def test_threads_write_each_line_once_and_in_their_own_order() -> None:
     for number in range(6):
         counts = [line["count"] for line in lines if line["thread"] == number]
         assert counts == list(range(200))
+
+
+def test_the_level_may_be_known_only_at_run_time(desk: Desk) -> None:
+    desk.log.set_level("info")
+    desk.log.log("debug", "low")
+    desk.log.log("warning", "%s", "named", a=1)
+    desk.log.log(40, "numbered")
+    assert [(line["level"], line["event"]) for line in desk.lines()] == [
+        ("warn", "named"),
+        ("error", "numbered"),
+    ]
+
+
+def test_a_fault_within_a_call_reaches_the_boundary_and_not_the_caller() -> None:
+    faults: list[str] = []
+
+    def broken_clock() -> int:
+        raise RuntimeError("no time")
+
+    stream = io.StringIO()
+    sink = LogSink(lambda: stream, now_ns=broken_clock, on_fault=lambda w, _: faults.append(w))
+    Logger(sink).info("x")
+    assert faults == ["logging"]

@@ -15,6 +15,7 @@ from alexobs.logs.stdlib import StdlibHandler, TraceContextFilter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 class Bridge:
@@ -177,3 +178,24 @@ def test_filter_and_bridge_together_name_ids_once(bridge: Bridge, in_session: No
     bridge.handler.addFilter(TraceContextFilter())
     bridge.log.info("x")
     assert "field.trace_id" not in bridge.line()
+
+
+def test_a_record_that_cannot_be_read_is_a_fault_of_ours() -> None:
+    faults: list[str] = []
+    stream = io.StringIO()
+    sink = LogSink(lambda: stream, on_fault=lambda where, _: faults.append(where))
+    StdlibHandler(sink).emit(
+        logging.makeLogRecord({"created": "yesterday", "levelno": logging.INFO})
+    )
+    assert (faults, stream.getvalue()) == (["logging bridge"], "")
+
+
+def test_flush_writes_what_waits(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w+", encoding="utf-8") as stream:
+        sink = LogSink(lambda: stream, wake=lambda: None)
+        handler = StdlibHandler(sink)
+        handler.handle(logging.makeLogRecord({"msg": "x", "levelno": logging.INFO}))
+        assert sink.waiting == 1
+        handler.flush()
+        stream.seek(0)
+        assert json.loads(stream.read())["event"] == "x"

@@ -65,6 +65,22 @@ class Struct(msgspec.Struct):
     a: int
 
 
+class Text(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+class Ratio(float):
+    pass
+
+
+class LyingList(list[Any]):
+    def __iter__(self) -> Any:
+        raise RuntimeError("no")
+
+
 class Exploding:
     def __repr__(self) -> str:
         raise RuntimeError("no")
@@ -106,6 +122,9 @@ class ExplodingDict(dict[str, Any]):
         ({1: "a", None: "b", (1, 2): "c"}, {"1": "a", "None": "b", "(1, 2)": "c"}),
         (Colour.RED, "red"),
         (Number.ONE, 1),
+        (Text("plain"), "plain"),
+        (Ratio(0.5), 0.5),
+        (Ratio("inf"), "Infinity"),
         (Point(1, Point(2)), {"x": 1, "y": {"x": 2, "y": None}}),
         (Model(name="n"), {"name": "n", "secret": "**********"}),
         (Struct(1), {"a": 1}),
@@ -123,6 +142,53 @@ class ExplodingDict(dict[str, Any]):
 )
 def test_unusual_values(value: Any, expected: Any) -> None:
     assert value_of(value) == expected
+
+
+def test_containers_that_raise_are_survived() -> None:
+    assert value_of([LyingList([1])]) is not None
+
+
+def test_long_stack_traces_keep_their_ends() -> None:
+    error: Exception = ValueError("first")
+    for number in range(600):
+        following = ValueError(f"number {number} " + "x" * 200)
+        following.__cause__ = error
+        error = following
+    stacktrace = json.loads(written("x", {"exc_info": error}))["exception"]["stacktrace"]
+    assert len(stacktrace) < MAX_TEXT_CHARS + 100
+    assert stacktrace.startswith("ValueError: first")
+    assert stacktrace.rstrip().endswith("x" * 200)
+    assert "[cut]" in stacktrace
+
+
+def test_exceptions_that_cannot_be_printed() -> None:
+    class Unprintable(Exception):  # noqa: N818
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    exception = json.loads(written("x", {"exc_info": Unprintable()}))["exception"]
+    assert exception["message"] == "[unprintable Unprintable]"
+    assert "Unprintable" in exception["stacktrace"]
+
+
+def test_odd_exc_info_is_ignored() -> None:
+    for odd in ((1, 2), ("a", "b", "c"), (None, None, None), 0):
+        assert "exception" not in json.loads(written("x", {"exc_info": odd}))
+
+
+def test_pretty_shows_a_line_and_its_exception() -> None:
+    stream = io.StringIO()
+    log = Logger(LogSink(lambda: stream, "pretty"), name="agent.planner")
+    try:
+        raise ValueError("multi\nline \x1b[31m")
+    except ValueError:
+        log.exception("failed", path="a b", number=1)
+    first, *trace = stream.getvalue().splitlines()
+    assert re.fullmatch(
+        r'\d\d:\d\d:\d\d\.\d{3} error    failed {27}logger=agent.planner path="a b" number=1', first
+    )
+    assert trace[0] == "    Traceback (most recent call last):"
+    assert trace[-1] == "    line \\x1b[31m"
 
 
 def test_integers_beyond_the_limit_of_digits() -> None:
@@ -153,6 +219,7 @@ def test_cycles_depth_and_number_are_bounded() -> None:
 
 def test_long_texts_are_cut_and_marked() -> None:
     for event, fields in (
+        ("x", {"exc_info": ValueError("x" * 10_000_000)}),
         ("x" * 10_000_000, {}),
         ("x", {"value": "x" * 10_000_000}),
         ("x", {"value": ["x" * 10_000_000]}),

@@ -136,6 +136,11 @@ class Composer:
             or not RESERVED.isdisjoint(set().union(*fields))
         ):
             fields = [fields_of(entry) for entry in entries]
+        if any(failures):  # their texts are not in the estimate
+            sizes = tuple(
+                size if failure is None else MAX_TEXT_CHARS + 1
+                for size, failure in zip(sizes, failures, strict=True)
+            )
         heads = list(map(self._head_of, severities, origins, contexts))
         lines = Lines(self._clock.texts(times), heads, events, fields)
         return self._redact(lines, sizes)

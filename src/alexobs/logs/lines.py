@@ -62,7 +62,8 @@ LINE_BYTES: Final = 1024
 MAX_TEXT_CHARS: Final = 65_536
 # Redaction sees this much more than is kept, so that the cut never halves a secret it would find.
 _CHECKED_CHARS: Final = MAX_TEXT_CHARS + 4096
-_STACKTRACE_TAIL_CHARS: Final = 49_152
+_STACKTRACE_HEAD_CHARS: Final = 16_000
+_STACKTRACE_TAIL_CHARS: Final = 49_000
 _MAX_FRAMES: Final = 64
 
 
@@ -103,8 +104,10 @@ class Failure:
         except Exception:
             stacktrace = f"{self.type_name}: {self.message}"
         if len(stacktrace) > MAX_TEXT_CHARS:
-            head = MAX_TEXT_CHARS - _STACKTRACE_TAIL_CHARS
-            stacktrace = f"{stacktrace[:head]}\n[cut]\n{stacktrace[-_STACKTRACE_TAIL_CHARS:]}"
+            # Whole rows, so that the cut halves no secret; what went wrong stands at the end.
+            head, _, _ = stacktrace[:_STACKTRACE_HEAD_CHARS].rpartition("\n")
+            _, _, tail = stacktrace[-_STACKTRACE_TAIL_CHARS:].partition("\n")
+            stacktrace = f"{head}\n[cut]\n{tail}"
         return {"type": self.type_name, "message": self.message, "stacktrace": stacktrace}
 
 
