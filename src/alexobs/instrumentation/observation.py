@@ -120,13 +120,20 @@ class Observation:
         """Make the span current, starting it the first time; give the token to `detach`."""
         span = self.span
         if span is None:
-            span = self.span = self.start()
+            span = self.span = self._started()
             self.started_ns = _perf_ns()
         values = current_context().copy()
         if span is not SILENT:
             values[SPAN_KEY] = span
         self.mark(values)
         return attach(Context(values))
+
+    def _started(self) -> Any:
+        try:
+            return self.start()
+        except Exception as fault:
+            self.instruments.fault("start_span", fault)
+            return SILENT
 
     def __enter__(self) -> Self:
         self._token: Token[Context] = self.attach()
@@ -191,8 +198,11 @@ class Observation:
 
     def _end(self, outcome: str) -> None:
         self._outcome = outcome
-        if self.span is not None:
-            self.span.end()
+        try:
+            if self.span is not None:
+                self.span.end()
+        except Exception as fault:
+            self.instruments.fault("end_span", fault)
 
     # -- in the worker -------------------------------------------------------------------------
 
