@@ -12,7 +12,7 @@ QUESTION = {"role": "user", "content": "Which planet has the most moons?"}
 
 
 def main() -> None:
-    obs = alexobs.init()
+    obs = alexobs.init(logging={"stream": "stderr"})
     with ScriptedProvider() as provider:
         cached = Usage(input_tokens=2_000, output_tokens=12, cache_write_tokens=1_800)
         provider.reply("Saturn, with 274 known moons.", usage=cached)

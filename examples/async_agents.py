@@ -13,7 +13,7 @@ CITIES = ("Bern", "Lima", "Oslo")
 
 
 async def main() -> None:
-    obs = alexobs.init()
+    obs = alexobs.init(logging={"stream": "stderr"})
     with ScriptedProvider() as provider:
         provider.replies_by(weather)
         client = obs.instrument(openai.AsyncOpenAI(base_url=provider.openai_url, api_key="unused"))

@@ -18,7 +18,7 @@ class Planet(BaseModel):
 
 
 def main() -> None:
-    obs = alexobs.init()
+    obs = alexobs.init(logging={"stream": "stderr"})
     with ScriptedProvider() as provider:
         usage = Usage(input_tokens=40, output_tokens=90, reasoning_tokens=70)
         provider.structured({"name": "Saturn", "moons": 274}, usage=usage)

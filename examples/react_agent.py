@@ -105,8 +105,7 @@ def make_tools(obs: Any, folder: Path) -> dict[str, Callable[..., str]]:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         return f"exit code {done.returncode}\n{done.stderr}"
 
-    made: tuple[Callable[..., str], ...] = (list_files, read_file, edit_file, run_tests)
-    return {tool.__name__: tool for tool in made}
+    return {tool.__name__: tool for tool in (list_files, read_file, edit_file, run_tests)}
 
 
 class ToolRequest(NamedTuple):
@@ -213,7 +212,6 @@ def solve(obs: Any, model: OpenAIModel | AnthropicModel, folder: Path, task: str
                 return "".join(model.stream())
             if not requests:
                 model.say("The tests do not pass yet.")
-        obs.logger.error("gave up", iterations=MAX_ITERATIONS)
         raise RuntimeError(f"not solved in {MAX_ITERATIONS} iterations")
 
 
@@ -230,7 +228,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", help="default: " + ", ".join(MODELS.values()))
     parser.add_argument("--base-url", help="another endpoint that speaks the provider's API")
     options = parser.parse_args(arguments)
-
     obs = alexobs.init()
     with ExitStack() as cleanup:
         client: dict[str, Any] = {"base_url": options.base_url} if options.base_url else {}

@@ -16,7 +16,7 @@ ASKED = {
 
 
 def main() -> None:
-    obs = alexobs.init()
+    obs = alexobs.init(logging={"stream": "stderr"})
     with ScriptedProvider() as provider:
         provider.reply("one two three four five", chunk_chars=4, chunk_every_s=0.01)
         provider.reply("one two three four five", chunk_chars=4)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,18 +8,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the harness is no part of the package
 
+from harness.recording import RECORDINGS, REPOSITORY, recordings
 from harness.replay import Replay
 from harness.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-REPOSITORY = Path(__file__).parents[2]
-RECORDINGS = Path(os.environ.get("ALEXOBS_CASSETTES") or REPOSITORY.parent / "shared" / "cassettes")
-
-
-def recordings() -> list[Path]:
-    return sorted(RECORDINGS.rglob("*.yaml"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -29,7 +29,8 @@ class Tokens(NamedTuple):
 class Truth:
     """The provider's own account of one call; None where it gives none.
 
-    ``response`` has the shape of a plain response: model and usage.
+    ``response`` has the shape of a plain response: model and usage. ``model`` is the one that
+    was asked for when the response names none.
     """
 
     model: str
@@ -38,6 +39,7 @@ class Truth:
     flavor: str
     provider: str
     billed: bool
+    failed: bool  # a stream that ends in an error event, which not every package raises
 
 
 def truth(item: Interaction) -> Truth:
@@ -102,7 +104,13 @@ def _told(item: Interaction, provider: str, flavor: str, read: Any) -> Truth:
     in_path = re.search(r"/models/([^/:]+):", item.path)
     asked = item.asked.get("model") or (in_path[1] if in_path else "")
     model = response.get("model") or response.get("modelVersion") or asked
-    return Truth(model, tokens, response, flavor, provider, billed=item.method == "POST")
+    failed = item.is_event_stream and any(map(_is_error_event, payloads))
+    return Truth(model, tokens, response, flavor, provider, item.method == "POST", failed)
+
+
+def _is_error_event(payload: Any) -> bool:
+    kind = payload.get("type") or payload.get("event_type") if isinstance(payload, dict) else ""
+    return kind == "error"
 
 
 # -- one response out of a stream -----------------------------------------------------------------

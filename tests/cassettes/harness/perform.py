@@ -12,6 +12,8 @@ from google import genai
 from google.oauth2.credentials import Credentials
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.calls import Target, Way
 
 
@@ -24,16 +26,22 @@ class Outcome:
 
 
 class Clients:
-    """Provider clients against one address, made when first needed."""
+    """Provider clients against one address, made when first needed.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: the replay server's address.
+        wrap: what is done to each client before it is used.
+    """
+
+    def __init__(self, url: str, wrap: Callable[[Any], Any] = lambda client: client) -> None:
         self._url = url
+        self._wrap = wrap
         self._made: dict[tuple[str, str, bool, bool], Any] = {}
 
     def get(self, target: Target, *, is_async: bool) -> Any:
         key = (target.provider, target.base_path, is_async, target.vertex)
         if key not in self._made:
-            self._made[key] = self._make(target, is_async)
+            self._made[key] = self._wrap(self._make(target, is_async))
         made = self._made[key]
         return made.aio if target.provider == "google" and is_async else made
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,8 +15,9 @@ import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
+REPOSITORY = Path(__file__).parents[3]
+RECORDINGS = Path(os.environ.get("ALEXOBS_CASSETTES") or REPOSITORY.parent / "shared" / "cassettes")
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 HOP_BY_HOP = {
     "connection",
@@ -71,6 +74,11 @@ class Interaction:
             return json.loads(self.response_body)
         except ValueError:
             return None
+
+
+def recordings() -> list[Path]:
+    """Return the recorded files that are there."""
+    return sorted(RECORDINGS.rglob("*.yaml"))
 
 
 def load(path: Path) -> list[Interaction]:
