@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import time
 import unicodedata
 from typing import TYPE_CHECKING
@@ -58,8 +57,10 @@ def retry_after_s(value: str) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
+        from email import utils  # noqa: PLC0415 - 6 ms, when a server asks for it
+
         try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+            seconds = utils.parsedate_to_datetime(value).timestamp() - time.time()
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
     if seconds != seconds:  # noqa: PLR0124 - NaN

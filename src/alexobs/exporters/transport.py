@@ -9,10 +9,8 @@ import contextlib
 import os
 import platform
 import time
-import urllib.request
 import zlib
 from functools import cache
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry import context as otel_context
@@ -53,6 +51,8 @@ class UnreachableError(Exception):
 @cache
 def user_agent() -> str:
     """Return how we introduce ourselves, as ``alexobs/1.2 Python/3.11.7``."""
+    from importlib import metadata  # noqa: PLC0415 - 6 ms, at the first request
+
     try:
         version = metadata.version("alexobs")
     except metadata.PackageNotFoundError:
@@ -203,10 +203,12 @@ class HttpTransport:
 
 def _proxy_for(origin: str) -> str:
     """Return the proxy that the environment names for `origin`, or nothing."""
+    from urllib import request  # noqa: PLC0415 - 10 ms, at the first request
+
     scheme, _, authority = origin.partition("://")
-    if urllib.request.proxy_bypass(authority):
+    if request.proxy_bypass(authority):
         return ""
-    proxy = urllib.request.getproxies().get(scheme, "")
+    proxy = request.getproxies().get(scheme, "")
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 

@@ -5,8 +5,9 @@ Nothing here raises: an answer that makes no sense says nothing.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from alexobs.exporters.otlp.reader import VARINT, fields
 
@@ -123,8 +124,8 @@ def _signed(number: int) -> int:
 
 def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return msgspec.json.decode(body)
+    except (ValueError, RecursionError, msgspec.DecodeError):
         return None
 
 
