@@ -12,21 +12,29 @@ import random
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final
 
 from alexobs.errors import SpoolError
-from alexobs.pipeline.frames import SIGNALS
-from alexobs.pipeline.lane import Item, Lane
+from alexobs.pipeline.destination import (
+    DeliveryAccounting,
+    Destination,
+    DestinationStatus,
+    Route,
+    Sender,
+)
+from alexobs.pipeline.lane import Item
 from alexobs.pipeline.replay import Halves, Replay
 from alexobs.records import SendResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
     from alexobs.pipeline.frames import Frame
     from alexobs.pipeline.spool import Spool
     from alexobs.records import Batch, Signal
+
+__all__ = ["Delivery", "DeliveryAccounting", "Destination", "DestinationStatus", "Sender"]
 
 REJECTED: Final = "rejected"
 REFUSED: Final = "refused"
@@ -40,71 +48,6 @@ _REPLAY_AT_END_S: Final = 1.0
 _SAY_EVERY_S: Final = 60.0
 # For what cannot be read just now, as for want of file descriptors, and when another thread sends.
 _AGAIN_S: Final = 1.0
-
-
-class Sender(Protocol):
-    """One destination."""
-
-    @property
-    def encoding(self) -> str:
-        """The wire format that it speaks."""
-        ...
-
-    def send(self, batch: Batch, timeout_s: float) -> SendResult:
-        """Send a batch and return what the back end said. Never raises."""
-        ...
-
-    def close(self) -> None:
-        """Close the connections."""
-        ...
-
-
-class Destination(NamedTuple):
-    """A sender, how a batch of its encoding is halved (None: it cannot be), and for what it is.
-
-    Of two destinations for the same signal in the same encoding the last one gets it.
-    """
-
-    sender: Sender
-    split: Callable[[Batch], tuple[Batch, Batch] | None] | None = None
-    signals: Collection[Signal] = SIGNALS
-
-
-class DeliveryAccounting(Protocol):
-    """Is told what became of records."""
-
-    def exported(self, signal: Signal, count: int) -> None:
-        """Count records that the back end has accepted."""
-        ...
-
-    def dropped(self, signal: Signal, reason: str, count: int) -> None:
-        """Count records that are lost, by reason."""
-        ...
-
-    def replayed(self, signal: Signal, count: int) -> None:
-        """Count records of a dead process that were delivered now."""
-        ...
-
-
-class DestinationStatus(NamedTuple):
-    """How it stands with one destination, for a person."""
-
-    encoding: str
-    failures: int
-    message: str
-    waiting_batches: int
-    parked_batches: int
-    alexobs_server: bool
-
-
-class _Route:
-    __slots__ = ("alexobs_server", "destination", "lane", "message")
-
-    def __init__(self, destination: Destination, draw: Callable[[], float]) -> None:
-        self.destination = destination
-        self.lane = Lane(draw)
-        self.message = ""
-        self.alexobs_server = False
 
 
 def _ignore(message: str) -> None: ...
@@ -159,8 +102,8 @@ class Delivery:
         self._next_upkeep = -math.inf
         self._works = False
         self._closed = False
-        self._routes: list[_Route] = []
-        self._by_kind: dict[tuple[str, Signal], _Route] = {}
+        self._routes: list[Route] = []
+        self._by_kind: dict[tuple[str, Signal], Route] = {}
         self._homeless: list[Item] = []
         self._set_routes(destinations)
         self._announcements: deque[Batch] = deque(maxlen=_MAX_ANNOUNCEMENTS)
@@ -310,7 +253,7 @@ class Delivery:
             if route is not None and not route.lane.backoff.failures:
                 _send(route.destination.sender, batch, self._timeout_s)
 
-    def _drain_route(self, route: _Route, deadline: float) -> None:
+    def _drain_route(self, route: Route, deadline: float) -> None:
         eager = True
         while (now := self._clock()) < deadline:
             with self._lock:
@@ -360,7 +303,7 @@ class Delivery:
 
     def _send_one(
         self,
-        route: _Route,
+        route: Route,
         now: float,
         timeout_s: float,
         *,
@@ -382,7 +325,7 @@ class Delivery:
                     self._settle(route, item, batch, result)
         return True
 
-    def _read(self, item: Item, route: _Route, now: float) -> Batch | None:
+    def _read(self, item: Item, route: Route, now: float) -> Batch | None:
         if item.ticket.state != "waiting":
             return None
         try:
@@ -393,7 +336,7 @@ class Delivery:
             return None
 
     def _set_routes(self, destinations: Iterable[Destination]) -> None:
-        self._routes = [_Route(one, self._draw) for one in destinations]
+        self._routes = [Route(one, self._draw) for one in destinations]
         self._by_kind = {
             (route.destination.sender.encoding, signal): route
             for route in self._routes
@@ -413,7 +356,7 @@ class Delivery:
 
     # -- what the back end said ----------------------------------------------------------------
 
-    def _settle(self, route: _Route, item: Item, batch: Batch, result: SendResult) -> None:
+    def _settle(self, route: Route, item: Item, batch: Batch, result: SendResult) -> None:
         route.message = result.message
         if result.retry and not result.accepted:
             self._complain("retry", f"{batch.encoding}: trying again later: {result.message}")
@@ -456,7 +399,7 @@ class Delivery:
         dropped(batch.signal, reason, count)
         self._complain(reason, f"{batch.encoding}: {count} {batch.signal} {reason}: {message}")
 
-    def _halve(self, route: _Route, item: Item, batch: Batch) -> bool:
+    def _halve(self, route: Route, item: Item, batch: Batch) -> bool:
         if item.ticket.state != "waiting":
             return True  # the spool has given it up while it was being sent
         halves = _split(route.destination, batch)

@@ -1,0 +1,80 @@
+"""Where batches go, and what is needed of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from alexobs.pipeline.frames import SIGNALS
+from alexobs.pipeline.lane import Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from alexobs.records import Batch, SendResult, Signal
+
+
+class Sender(Protocol):
+    """One destination."""
+
+    @property
+    def encoding(self) -> str:
+        """The wire format that it speaks."""
+        ...
+
+    def send(self, batch: Batch, timeout_s: float) -> SendResult:
+        """Send a batch and return what the back end said. Never raises."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class Destination(NamedTuple):
+    """A sender, how a batch of its encoding is halved (None: it cannot be), and for what it is.
+
+    Of two destinations for the same signal in the same encoding the last one gets it.
+    """
+
+    sender: Sender
+    split: Callable[[Batch], tuple[Batch, Batch] | None] | None = None
+    signals: Collection[Signal] = SIGNALS
+
+
+class DeliveryAccounting(Protocol):
+    """Is told what became of records."""
+
+    def exported(self, signal: Signal, count: int) -> None:
+        """Count records that the back end has accepted."""
+        ...
+
+    def dropped(self, signal: Signal, reason: str, count: int) -> None:
+        """Count records that are lost, by reason."""
+        ...
+
+    def replayed(self, signal: Signal, count: int) -> None:
+        """Count records of a dead process that were delivered now."""
+        ...
+
+
+class DestinationStatus(NamedTuple):
+    """How it stands with one destination, for a person."""
+
+    encoding: str
+    failures: int
+    message: str
+    waiting_batches: int
+    parked_batches: int
+    alexobs_server: bool
+
+
+class Route:
+    """A destination with its queue, and what it said last."""
+
+    __slots__ = ("alexobs_server", "destination", "lane", "message")
+
+    def __init__(self, destination: Destination, draw: Callable[[], float]) -> None:
+        self.destination = destination
+        self.lane = Lane(draw)
+        self.message = ""
+        self.alexobs_server = False
