@@ -40,8 +40,8 @@ def main() -> None:
         result = tools[name](*map(int, numbers))
         try:
             tools["divide"](result, 0)
-        except ZeroDivisionError as error:
-            obs.logger.error("tool failed", tool=name, reason=str(error))
+        except ZeroDivisionError:
+            obs.logger.exception("tool failed", tool="divide")
         with obs.span("answer.render", length=len(str(result))):
             print(f"The answer is {result}.")
 

@@ -32,7 +32,7 @@ class Target:
     resource: str
     method: str
     arguments: Mapping[str, Any]
-    vertex: bool = False
+    vertex: tuple[str, str] | None = None  # project and location
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,42 +177,33 @@ def _anthropic(item: Interaction, base: str) -> list[tuple[Target, Shape]]:
 
 
 def _google(item: Interaction, model: str, method: str) -> list[tuple[Target, Shape]] | Unsupported:
-    model = unquote(model)
-    vertex = "/publishers/" in item.path
-    asked = item.asked
+    model, asked = unquote(model), item.asked
     if method in ("generateContent", "streamGenerateContent"):
-        config = {
-            name: value
-            for name, value in asked.items()
-            if name not in ("contents", "generationConfig", "model")
-        }
+        config = _without(asked, "contents", "generationConfig", "model")
         config |= asked.get("generationConfig") or {}
         arguments = {"model": model, "contents": asked["contents"], "config": config or None}
         if method == "generateContent":
-            return [
-                (
-                    Target(
-                        "google", _version(item), "models", "generate_content", arguments, vertex
-                    ),
-                    "plain",
-                )
-            ]
-        name = "generate_content_stream"
-        return [(Target("google", _version(item), "models", name, arguments, vertex), "stream")]
-    if method == "batchEmbedContents":
-        requests = asked["requests"]
-        config = {
-            name: value for name, value in requests[0].items() if name not in ("content", "model")
-        }
-        contents = [request["content"] for request in requests]
-        arguments = {"model": model, "contents": contents, "config": config or None}
-        return [
-            (
-                Target("google", _version(item), "models", "embed_content", arguments, vertex),
-                "plain",
-            )
-        ]
-    return Unsupported(f"no call of google-genai makes {method}")
+            return [(_google_target(item, "generate_content", arguments), "plain")]
+        return [(_google_target(item, "generate_content_stream", arguments), "stream")]
+    if method in ("batchEmbedContents", "embedContent", "predict"):
+        parts = asked.get("requests") or asked.get("instances") or [asked]
+        config = _without(parts[0], "content", "model", "embedContentConfig")
+        config |= parts[0].get("embedContentConfig") or {}
+        contents = [part["content"] for part in parts if "content" in part]
+        if contents:
+            arguments = {"model": model, "contents": contents, "config": config or None}
+            return [(_google_target(item, "embed_content", arguments), "plain")]
+    return Unsupported(f"no call of google-genai that is driven here makes {method}")
+
+
+def _without(body: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in names}
+
+
+def _google_target(item: Interaction, method: str, arguments: Mapping[str, Any]) -> Target:
+    place = re.search(r"/projects/([^/]+)/locations/([^/]+)/", item.path)
+    vertex = (unquote(place[1]), unquote(place[2])) if place else None
+    return Target("google", _version(item), "models", method, arguments, vertex)
 
 
 def _interactions(item: Interaction, interaction_id: str | None) -> list[tuple[Target, Shape]]:

@@ -36,7 +36,7 @@ class Clients:
     def __init__(self, url: str, wrap: Callable[[Any], Any] = lambda client: client) -> None:
         self._url = url
         self._wrap = wrap
-        self._made: dict[tuple[str, str, bool, bool], Any] = {}
+        self._made: dict[tuple[Any, ...], Any] = {}
 
     def get(self, target: Target, *, is_async: bool) -> Any:
         key = (target.provider, target.base_path, is_async, target.vertex)
@@ -71,13 +71,14 @@ class Clients:
         options: Any = {"base_url": self._url}
         if target.base_path:
             options["api_version"] = target.base_path
-        if not target.vertex:
+        if target.vertex is None:
             return genai.Client(api_key="unused", http_options=options)
+        project, location = target.vertex
         credentials: Any = Credentials
         return genai.Client(
             vertexai=True,
-            project="test-project",
-            location="test-location",
+            project=project,
+            location=location,
             credentials=credentials(token="unused"),
             http_options=options,
         )

@@ -120,4 +120,6 @@ def _plain(value: Any) -> Any:
         }
     if isinstance(value, list):
         return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return value
