@@ -18,14 +18,13 @@ def test_every_setting_is_documented_with_its_default() -> None:
             continue
         row = re.search(rf"`pipeline\.{setting.name}` \| `(.*?)`", PAGE)
         assert row is not None, setting.name
-        default = setting.default
-        assert row[1] == (
-            str(default).lower()
-            if isinstance(default, bool)
-            else f"{default:.0f}"
-            if isinstance(default, float)
-            else str(default)
-        )
+        assert row[1] == shown(setting.default)
+
+
+def shown(default: object) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
+    return f"{default:.0f}" if isinstance(default, float) else str(default)
 
 
 def test_every_reason_is_documented() -> None:
