@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 
+import alexobs
 from alexobs.observability import Observability
 from alexobs.records import Usage
 from alexobs.testing import fixtures
@@ -122,6 +123,13 @@ def test_settings_are_merged_over_the_quiet_ones() -> None:
         with capture.obs.span("dropped"):
             pass
         assert capture.spans() == []
+
+
+def test_code_that_calls_init_gets_the_captured_one(alexobs_capture: Capture) -> None:
+    assert alexobs.init() is alexobs.current() is alexobs_capture.obs
+    with Capture(logging={"enabled": False}) as inner:
+        assert alexobs.init() is inner.obs
+    assert alexobs.current() is alexobs_capture.obs
 
 
 def test_faults_of_alexobs_are_raised_in_tests(alexobs_capture: Capture) -> None:

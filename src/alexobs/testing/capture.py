@@ -20,8 +20,7 @@ import itertools
 import threading
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from alexobs import parts, semconv
-from alexobs.observability import Observability
+from alexobs import observability, parts, semconv
 from alexobs.records import HistogramPoint, SendResult
 from alexobs.tracing import Ids
 
@@ -114,6 +113,9 @@ class MemoryExporter:
 class Capture:
     """An `Observability` of its own whose telemetry stays in memory.
 
+    While it is open, ``alexobs.init()`` and ``alexobs.current()`` give this one, so that code
+    which observes itself can be tested as it is.
+
     Args:
         overrides: settings, as for `Observability`; nothing is read from a file, nothing is
             served or sent, and faults of alexobs are raised instead of kept away.
@@ -123,7 +125,7 @@ class Capture:
         self._exporter = MemoryExporter()
         self._lock = threading.Lock()
         signals: tuple[Signal, ...] = ("traces", "logs", "metrics")
-        self.obs = Observability(
+        self.obs = observability.Observability(
             _merged(QUIET, overrides),
             ids=CountingIds(),
             now_ns=TickingClock(),
@@ -133,6 +135,8 @@ class Capture:
         engine.exporters = dict.fromkeys(signals, self._exporter)
         engine.delivery.use(parts.destinations(engine.exporters))
         engine._configure_pipeline()  # noqa: SLF001
+        self._before = observability._current  # noqa: SLF001 - there is no way to take init() back
+        observability._current = self.obs  # noqa: SLF001
 
     def spans(self, name: str | None = None) -> list[SpanData]:
         """Return the spans that have ended, in the order they started, or those called `name`."""
@@ -187,7 +191,9 @@ class Capture:
         self._exporter.logs.clear()
 
     def close(self) -> None:
-        """Shut the `Observability` down."""
+        """Shut the `Observability` down; `init()` gives what it gave before."""
+        if observability._current is self.obs:  # noqa: SLF001
+            observability._current = self._before  # noqa: SLF001
         self.obs.shutdown()
 
     def __enter__(self) -> Self:

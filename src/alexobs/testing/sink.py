@@ -147,8 +147,8 @@ class Sink:
         with self._changed:
             self._requests.clear()
 
-    def wait_until(self, holds: Callable[[Self], bool], *, timeout_s: float = 10.0) -> bool:
-        """Wait until `holds` of this sink, looked at after each request; False on timeout."""
+    def wait_until(self, holds: Callable[[Self], object], *, timeout_s: float = 10.0) -> bool:
+        """Wait until `holds` is true of this sink, after each request; False on timeout."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
             while not holds(self):
