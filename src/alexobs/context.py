@@ -7,11 +7,12 @@ instrumentation, our executors) carries them too; there is no second variable to
 
 from __future__ import annotations
 
-import contextlib
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.trace.propagation import _SPAN_KEY as SPAN_KEY
 
 if TYPE_CHECKING:
@@ -36,13 +37,19 @@ __all__ = [
 
 RUN_KEY = "alexobs-run"
 
-_runtime: Any = otel_context._RUNTIME_CONTEXT  # noqa: SLF001 - 0.3 µs less per look-up
+# OpenTelemetry keeps its context in one ContextVar; asking that directly saves 0.2 µs a span. Where
+# somebody has set another runtime context, its own methods are used.
+_runtime: Any = otel_context._RUNTIME_CONTEXT  # noqa: SLF001
+_variable: Any = getattr(_runtime, "_current_context", None)
+_direct = type(_runtime) is ContextVarsRuntimeContext and isinstance(_variable, ContextVar)
 
-current_context: Callable[[], Context] = _runtime.get_current
+current_context: Callable[[], Context] = _variable.get if _direct else _runtime.get_current
 """Return OpenTelemetry's current context."""
 
-attach: Callable[[Context], Token[Context]] = _runtime.attach
+attach: Callable[[Context], Token[Context]] = _variable.set if _direct else _runtime.attach
 """Make a context current; give the token to `detach`."""
+
+_reset: Callable[[Token[Context]], None] = _variable.reset if _direct else _runtime.detach
 
 
 class RunContext:
@@ -85,12 +92,12 @@ class RunContext:
 
 def current_run() -> RunContext | None:
     """Return the run that the calling code belongs to, or None outside a session."""
-    return _runtime.get_current().get(RUN_KEY)  # type: ignore[no-any-return]
+    return current_context().get(RUN_KEY)  # type: ignore[return-value]
 
 
 def current_span() -> Span | None:
     """Return the span that is current in OpenTelemetry's context, whoever made it."""
-    return _runtime.get_current().get(SPAN_KEY)  # type: ignore[no-any-return]
+    return current_context().get(SPAN_KEY)  # type: ignore[return-value]
 
 
 def run_of(context: Context) -> RunContext | None:
@@ -113,5 +120,7 @@ def detach(token: Token[Context]) -> None:
     Does nothing in another execution context than the one that attached: there the context never
     changed. This is how an async generator ends that is closed by another task, or collected.
     """
-    with contextlib.suppress(ValueError, RuntimeError):
-        _runtime.detach(token)
+    try:  # noqa: SIM105 - contextlib.suppress takes 0.3 µs
+        _reset(token)
+    except (ValueError, RuntimeError):
+        pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import random
@@ -18,16 +19,6 @@ if TYPE_CHECKING:
     from alexobs.records import Resource
     from alexobs.tracing.span import Span
 
-MAX_OPEN_SPANS = 10_000  # followed while they run; spans that nobody ends stop here, not in memory
-
-
-class OpenSpans(dict[int, "Span"]):
-    """Spans that run now, by id. Bounded: spans that nobody ends must not fill the memory."""
-
-    def __setitem__(self, span_id: int, span: Span) -> None:
-        if len(self) < MAX_OPEN_SPANS:
-            super().__setitem__(span_id, span)
-
 
 class Ids:
     """Random trace and span ids, from a generator of our own.
@@ -36,18 +27,16 @@ class Ids:
     same trace ids in every process. A forked child draws from a new seed.
     """
 
+    trace_id: Callable[[], int]
+    """Returns 128 random bits."""
+    span_id: Callable[[], int]
+    """Returns 64 random bits."""
+
     def __init__(self) -> None:
         generator = random.Random(os.urandom(32))  # noqa: S311 - ids are no secrets
-        self._bits = generator.getrandbits
+        self.trace_id = functools.partial(generator.getrandbits, 128)
+        self.span_id = functools.partial(generator.getrandbits, 64)
         _reseed_after_fork(generator)
-
-    def trace_id(self) -> int:
-        """Return 128 random bits, never 0."""
-        return self._bits(128) or 1
-
-    def span_id(self) -> int:
-        """Return 64 random bits, never 0."""
-        return self._bits(64) or 1
 
 
 def _reseed_after_fork(generator: random.Random) -> None:
@@ -105,7 +94,7 @@ class Runtime:
         # Spans that end unsampled and unseen are only counted: `next` is atomic, and 30 ns.
         self.unsampled = unsampled if unsampled is not None else itertools.count()
         self.count_unsampled = self.unsampled.__next__
-        self.open_spans: dict[int, Span] = open_spans if open_spans is not None else OpenSpans()
+        self.open_spans: dict[int, Span] = open_spans if open_spans is not None else {}
         self.finish = self._finish_with_processors if self.processors else finish
         self._finish = finish
 

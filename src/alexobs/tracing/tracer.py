@@ -12,6 +12,7 @@ from opentelemetry.trace import SpanContext, SpanKind
 from alexobs.context import RUN_KEY, SPAN_KEY, attach, current_context, detach
 from alexobs.context import Context as OtelContext
 from alexobs.records import Scope
+from alexobs.tracing.failure import message_of
 from alexobs.tracing.span import _SCALARS, Span, limited, snapshot
 
 if TYPE_CHECKING:
@@ -74,10 +75,17 @@ class Tracer(otel.Tracer):
             flags = parent.flags
             trace_state = parent.trace_state
             local_root = not trace_id
+        elif parent is None and runtime.enabled:
+            trace_id = runtime.new_trace_id() or 1
+            parent_span_id = 0
+            sampled = (trace_id & 0xFFFFFFFFFFFFFFFF) < runtime.bound
+            flags = 1 if sampled or runtime.deferred else 0
+            trace_state = None
+            local_root = True
         else:
             trace_id, parent_span_id, sampled, flags, trace_state = _place(runtime, parent)  # type: ignore[arg-type]
             local_root = True
-        span_id = runtime.new_span_id()
+        span_id = runtime.new_span_id() or 1
         if not runtime.enabled:
             sampled, span_id = False, parent_span_id
         recording = sampled or (runtime.deferred and runtime.enabled)
@@ -120,45 +128,44 @@ class Tracer(otel.Tracer):
         end_on_exit: bool = True,
     ) -> SpanScope:
         """Return a context manager, also a decorator, that starts a span and makes it current."""
-        return SpanScope(
-            self,
-            name,
-            context,
-            kind,
-            attributes,
-            links,
-            start_time,
-            record_exception,
-            set_status_on_exception,
-            end_on_exit,
-        )
+        start = (name, context, kind, attributes, links, start_time)
+        if record_exception and set_status_on_exception and end_on_exit:
+            return SpanScope(self, start)
+        return _OddScope(self, start, record_exception, set_status_on_exception, end_on_exit)
+
+
+_Start = tuple[
+    str,
+    "Context | None",
+    SpanKind,
+    "Mapping[str, Any] | None",
+    "Sequence[otel.Link] | None",
+    "int | None",
+]
 
 
 class SpanScope:
     """A span for the length of a ``with`` block, or of each call of a decorated function."""
 
-    __slots__ = ("_arguments", "_span", "_token", "_tracer")
+    __slots__ = ("_span", "_start", "_token", "_tracer")
 
-    def __init__(self, tracer: Tracer, *arguments: Any) -> None:
+    def __init__(self, tracer: Tracer, start: _Start) -> None:
         self._tracer = tracer
-        self._arguments = arguments
+        self._start = start
 
     def __enter__(self) -> Span:
-        name, context, kind, attributes, links, start_time, _, _, _ = self._arguments
-        span = self._tracer.start_span(name, context, kind, attributes, links, start_time)
+        self._span = span = self._tracer.start_span(*self._start)
+        context = self._start[1]
         values = (current_context() if context is None else context).copy()
         values[SPAN_KEY] = span
-        self._span = span
         self._token: Token[Context] = attach(OtelContext(values))
         return span
 
     def __exit__(self, exc_type: object, error: BaseException | None, traceback: object) -> None:
         detach(self._token)
-        span = self._span
         if error is not None:
-            self._record(span, error)
-        if self._arguments[8]:
-            span.end()
+            self._span.fail(error)
+        self._span.end()
 
     async def __aenter__(self) -> Span:
         return self.__enter__()
@@ -169,17 +176,41 @@ class SpanScope:
         self.__exit__(exc_type, error, traceback)
 
     def __call__(self, function: _F) -> _F:
-        """Decorate a function: sync, async, generator or async generator."""
-        return _decorated(function, lambda: SpanScope(self._tracer, *self._arguments))
+        """Decorate a function: sync or async."""
+        return _decorated(function, self._again)
 
-    def _record(self, span: Span, error: BaseException) -> None:
-        _, _, _, _, _, _, record_exception, set_status, _ = self._arguments
-        if record_exception and set_status:
-            span.fail(error)
-        elif record_exception:
-            span.record_exception(error)
-        elif set_status:
-            span.set_status(otel.StatusCode.ERROR, str(error))
+    def _again(self) -> SpanScope:
+        return SpanScope(self._tracer, self._start)
+
+
+class _OddScope(SpanScope):
+    """A scope that leaves something to the caller that others do themselves."""
+
+    __slots__ = ("_end_on_exit", "_record", "_status")
+
+    def __init__(
+        self, tracer: Tracer, start: _Start, record: bool, status: bool, end_on_exit: bool
+    ) -> None:
+        super().__init__(tracer, start)
+        self._record = record
+        self._status = status
+        self._end_on_exit = end_on_exit
+
+    def __exit__(self, exc_type: object, error: BaseException | None, traceback: object) -> None:
+        detach(self._token)
+        span = self._span
+        if error is not None:
+            if self._record and self._status:
+                span.fail(error)
+            elif self._record:
+                span.record_exception(error)
+            elif self._status:
+                span.set_status(otel.StatusCode.ERROR, message_of(error))
+        if self._end_on_exit:
+            span.end()
+
+    def _again(self) -> SpanScope:
+        return _OddScope(self._tracer, self._start, self._record, self._status, self._end_on_exit)
 
 
 class TracerProvider(otel.TracerProvider):
@@ -221,7 +252,7 @@ def _place(
             return context.trace_id, context.span_id, bool(flags & 1), flags, context.trace_state
     if not runtime.enabled:
         return 0, 0, False, 0, None
-    trace_id = runtime.new_trace_id()
+    trace_id = runtime.new_trace_id() or 1
     sampled = (trace_id & 0xFFFFFFFFFFFFFFFF) < runtime.bound
     return trace_id, 0, sampled, 1 if sampled or runtime.deferred else 0, None
 
@@ -229,9 +260,10 @@ def _place(
 def _copied(runtime: Runtime, attributes: Mapping[str, Any]) -> dict[str, Any]:
     try:
         copied = dict(attributes)
-        for key, value in copied.items():
-            if value.__class__ not in _SCALARS:
-                copied[key] = snapshot(value)
+        if not _SCALARS.issuperset(map(type, copied.values())):
+            for key, value in copied.items():
+                if value.__class__ not in _SCALARS:
+                    copied[key] = snapshot(value)
     except Exception as fault:
         runtime.fault("start_span", fault)
         return {}
