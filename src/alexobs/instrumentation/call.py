@@ -142,7 +142,7 @@ class LLMCall(Observation):
     def mark(self, values: dict[str, Any]) -> None:
         """Tell instrumentations inside, ours and others, that this call has its span."""
         values[CALL_KEY] = self
-        values[semconv.INFERENCE_CONTEXT_KEY] = coexistence.marker()
+        coexistence.mark(values, self.operation.name)
 
     def chunk(self, chunk: Any) -> None:
         """Take one piece of a streamed answer; many of them are folded on the way."""
@@ -262,12 +262,12 @@ class LLMCall(Observation):
             merge(facts, call.facts())
 
 
-def enclosing(context: Mapping[str, Any]) -> tuple[bool, LLMCall | None]:
+def enclosing(context: Mapping[str, Any], operation: str) -> tuple[bool, LLMCall | None]:
     """Tell whether a call in `context` already has a span, and which call of ours that is."""
     call: LLMCall | None = context.get(CALL_KEY)
     if call is not None:
         return not call.ended, call
-    return context.get(semconv.INFERENCE_CONTEXT_KEY) is not None, None
+    return context.get(coexistence.key_of(operation)) is not None, None
 
 
 def begin(instruments: Instruments, operation: Operation, **known: Any) -> LLMCall | None:
@@ -276,7 +276,7 @@ def begin(instruments: Instruments, operation: Operation, **known: Any) -> LLMCa
     Inside a call of a client that we know nothing about, the request to the provider becomes a
     source of facts for that outer call: one span, with the right tokens.
     """
-    covered, outer = enclosing(current_context())
+    covered, outer = enclosing(current_context(), operation.name)
     if not covered:
         return LLMCall(instruments, operation, **known)
     if outer is None or outer.inner is None:

@@ -116,7 +116,7 @@ def _observed_method(
     signature = signature_of(method)
 
     def start(args: tuple[Any, ...], kwargs: dict[str, Any]) -> LLMCall | None:
-        if not obs.active or enclosing(current_context())[0]:
+        if not obs.active or enclosing(current_context(), operation.name)[0]:
             return None
         body = generic.Asked(client, signature, args, kwargs)
         return LLMCall(obs, operation, body=body, inner=[])

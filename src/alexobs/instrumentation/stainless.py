@@ -35,10 +35,12 @@ class Family(NamedTuple):
     Attributes:
         operations: (method, path) to operation.
         fallback: for paths with ids in them.
+        traces: whether newer versions of the SDK make spans themselves.
     """
 
     operations: Mapping[tuple[str, str], Operation]
     fallback: Callable[[str, str], Operation | None] | None = None
+    traces: bool = False
 
     def find(self, method: str, path: str) -> Operation | None:
         """Return the operation that a request is, or None."""
@@ -91,7 +93,7 @@ def _begin(family: Family, instruments: Instruments, client: Any, options: Any) 
             return None
         body = options.json_data
         model = body.get("model") if isinstance(body, dict) else None
-        if getattr(options, "span_name", None) and coexistence.is_ours(client._tracer):  # noqa: SLF001
+        if family.traces and getattr(options, "span_name", None) and coexistence.is_ours(client):
             options.span_name = None  # the SDK would make a second span, in our own trace
         return begin(
             instruments,

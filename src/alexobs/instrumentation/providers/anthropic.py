@@ -244,7 +244,10 @@ class MessageFold:
 
 
 MESSAGES = Operation("chat", behind_anthropic, read_request, read_response, MessageFold)
-FAMILY = Family({("post", "/v1/messages"): MESSAGES, ("post", "/v1/messages?beta=true"): MESSAGES})
+FAMILY = Family(
+    {("post", "/v1/messages"): MESSAGES, ("post", "/v1/messages?beta=true"): MESSAGES},
+    traces=True,
+)
 TARGETS = (
     Target("anthropic._base_client", "SyncAPIClient", methods(FAMILY, asynchronous=False)),
     Target("anthropic._base_client", "AsyncAPIClient", methods(FAMILY, asynchronous=True)),
