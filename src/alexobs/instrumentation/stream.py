@@ -39,9 +39,9 @@ class TappedIterator:
     """Stands for the iterator inside a provider's synchronous stream."""
 
     def __init__(self, source: Iterator[Any], recorder: Recorder) -> None:
+        self._recorder = recorder
         self._source = source
         self._next = source.__next__
-        self._recorder = recorder
 
     def __iter__(self) -> Self:
         return self
@@ -73,9 +73,9 @@ class TappedAsyncIterator:
     """Stands for the iterator inside a provider's asynchronous stream."""
 
     def __init__(self, source: AsyncIterator[Any], recorder: Recorder) -> None:
+        self._recorder = recorder
         self._source = source
         self._next = source.__anext__
-        self._recorder = recorder
 
     def __aiter__(self) -> Self:
         return self
