@@ -103,9 +103,16 @@ def destinations(exporters: Mapping[Signal, Exporter]) -> list[Destination]:
             exporter,
             exporter.split,
             [signal for signal, taker in exporters.items() if taker is exporter],
+            address=_address(exporter),
+            spoolable=exporter.spoolable,
         )
         for exporter in distinct.values()
     ]
+
+
+def _address(exporter: Exporter) -> str:
+    endpoint = getattr(exporter, "endpoint", None)
+    return endpoint.display if endpoint is not None else ""
 
 
 def routes(config: Config) -> tuple[object, ...]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from alexobs.cli import main
+from alexobs.pipeline.delivery import Destination
 from alexobs.pipeline.spool import Spool
-from alexobs.records import Batch
+from alexobs.records import Batch, SendResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +29,23 @@ def directory(home: Path) -> Path:
     return home / ".alex" / "spool"
 
 
-def leave(directory: Path, *bodies: bytes, encoding: str = "otlp") -> None:
+class Nowhere:
+    """A destination of which only the name counts."""
+
+    def __init__(self, encoding: str) -> None:
+        self.encoding = encoding
+
+    def send(self, batch: Batch, timeout_s: float) -> SendResult:
+        raise NotImplementedError
+
+    def close(self) -> None: ...
+
+
+def leave(directory: Path, *bodies: bytes, encoding: str = "otlp", address: str = "") -> None:
     spool = Spool(directory)
+    destination = Destination(Nowhere(encoding), address=address).number
     for body in bodies:
-        spool.append(Batch("traces", encoding, 2, body))
+        spool.append(Batch("traces", encoding, 2, body), destination=destination)
     spool.close()
 
 
@@ -44,6 +58,7 @@ class Receiver(BaseHTTPRequestHandler):
 
     status = 200
     bodies: list[bytes]
+    address: str
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -63,7 +78,8 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Receiver]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Fresh)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    Fresh.address = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", Fresh.address)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none")
     yield Fresh
     server.shutdown()
@@ -103,8 +119,8 @@ def test_what_waits_is_listed_for_programs(
 def test_replay_sends_everything_and_leaves_nothing(
     directory: Path, receiver: type[Receiver], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    leave(directory, b"one", b"two")
-    leave(directory, b"three")
+    leave(directory, b"one", b"two", address=receiver.address)
+    leave(directory, b"three", address=receiver.address)
     assert main(["spool", "replay", "--json"]) == 0
     assert printed(capsys) == {"delivered": {"traces": 6}, "lost": {}, "left": 0, "messages": []}
     assert len(receiver.bodies) == 3
@@ -115,11 +131,22 @@ def test_replay_keeps_what_nobody_takes(
     directory: Path, receiver: type[Receiver], capsys: pytest.CaptureFixture[str]
 ) -> None:
     receiver.status = 503
-    leave(directory, b"one")
+    leave(directory, b"one", address=receiver.address)
     assert main(["spool", "replay", "--timeout", "5"]) == 1
     out = capsys.readouterr().out
     assert "delivered: nothing" in out
     assert "left: 2 records" in out
+
+
+def test_replay_sends_nothing_to_another_back_end_unless_told(
+    directory: Path, receiver: type[Receiver], capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave(directory, b"one", address="http://elsewhere:4318")
+    assert main(["spool", "replay"]) == 1
+    assert "--anywhere" in capsys.readouterr().out
+    assert receiver.bodies == []
+    assert main(["spool", "replay", "--anywhere"]) == 0
+    assert receiver.bodies == [b"one"]
 
 
 def test_purge_asks_first(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:

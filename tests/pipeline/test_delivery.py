@@ -474,11 +474,37 @@ def test_draining_while_another_thread_hangs_keeps_its_deadline(tmp_path: Path) 
     assert delivery.waiting() == {"traces": 1}, "too late to be noted; the next process replays it"
 
 
-def leave(directory: Path, *bodies: bytes, encoding: str = "otlp") -> None:
+def leave(directory: Path, *bodies: bytes, encoding: str = "otlp", address: str = "") -> None:
     spool = Spool(directory)
+    number = Destination(Scripted(encoding=encoding), address=address).number
     for body in bodies:
-        spool.append(Batch("traces", encoding, len(body), body))
+        spool.append(Batch("traces", encoding, len(body), body), destination=number)
     spool.close()
+
+
+def test_the_dead_are_replayed_to_where_their_batches_were_for(tmp_path: Path) -> None:
+    leave(tmp_path, b"ours", address="http://here")
+    leave(tmp_path, b"theirs", address="http://there")
+    sender = Scripted()
+    world = World(tmp_path)
+    world.delivery.use([Destination(sender, halve, address="http://here")])
+    world.submit(b"own")
+    world.run(100)
+    assert sender.accepted == [b"own", b"ours"]
+    world.delivery.replay_now(world.clock.now + 5, anywhere=True)
+    assert sender.accepted == [b"own", b"ours", b"theirs"]
+
+
+def test_what_no_later_process_is_to_have_stays_in_memory(tmp_path: Path) -> None:
+    sender = Scripted(lambda _: BUSY)
+    world = World(tmp_path)
+    world.delivery.use([Destination(sender, spoolable=False)])
+    world.submit(b"abc")
+    world.run(10)
+    assert list(tmp_path.iterdir()) == []
+    world.delivery.close()
+    assert world.accounting.dropped_count["traces"] == {"shutdown": 3}
+    world.check_identity()
 
 
 def test_the_dead_are_replayed_and_counted_apart(tmp_path: Path) -> None:

@@ -37,10 +37,12 @@ from alexobs.records import Batch
 
 directory, name, deliver = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "deliver"
 spool = Spool(directory, max_bytes=10**9)
+number_of_it = int(sys.argv[4])
 waiting = []
 for number in range(10**9):
     body = f"{name}:{number}:".encode() + os.urandom(random.randrange(60_000))
-    waiting.append(spool.append(Batch("traces", "otlp", 1, body)))
+    batch = Batch("traces", "otlp", 1, body)
+    waiting.append(spool.append(batch, destination=number_of_it))
     os.write(1, f"{number}\\n".encode())          # append has returned
     if deliver and random.random() < 0.7:
         ticket = waiting.pop(random.randrange(len(waiting)))
@@ -55,7 +57,7 @@ def run_and_kill(directory: Path, name: str, mode: str) -> tuple[list[int], list
     out, sent = directory / f"{name}.out", directory / f"{name}.sent"
     with out.open("wb") as stdout, sent.open("wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(directory / "spool"), name, mode],
+            [sys.executable, "-c", WRITER, str(directory / "spool"), name, mode, str(NUMBER)],
             stdout=stdout,
             stderr=stderr,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -90,6 +92,9 @@ class Backend:
         return SendResult(accepted=True)
 
     def close(self) -> None: ...
+
+
+NUMBER = Destination(Backend()).number
 
 
 def replay(directory: Path) -> Counter[tuple[str, int]]:
@@ -170,7 +175,8 @@ def test_processes_that_adopt_at_once_deliver_everything_once(tmp_path: Path) ->
         spool = Spool(tmp_path / "spool")
         for number in range(3):
             expected.add(f"dead{i}:{number}")
-            spool.append(Batch("traces", "otlp", 1, f"dead{i}:{number}".encode()))
+            body = f"dead{i}:{number}".encode()
+            spool.append(Batch("traces", "otlp", 1, body), destination=NUMBER)
         spool.close()
     names = ["a", "b", "c"]
     expected |= {f"{name}:{number}" for name in names for number in range(20)}

@@ -24,7 +24,7 @@ def lay_out(bodies: list[bytes]) -> tuple[bytes, list[range]]:
     """Return a segment's bytes, and where each frame is in it."""
     content, places = b"", []
     for i, body in enumerate(bodies):
-        frame = frames.Frame(-1, "traces", "otlp", i + 1, 5, i, len(body), 0, done=False)
+        frame = frames.Frame(-1, "traces", "otlp", i + 1, 5, i, len(body))
         sealed = frames.sealed(frame, body, len(content))
         content += frames.encode_header(sealed, NONCE) + body
         places.append(range(sealed.offset, len(content)))

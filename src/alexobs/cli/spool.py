@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from alexobs.config.load import load
 from alexobs.pipeline import adoption
-from alexobs.pipeline.delivery import Delivery, Destination
+from alexobs.pipeline.delivery import Delivery
 from alexobs.pipeline.spool import Spool
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ def register(subparsers: Any) -> None:
     )
     replay.add_argument(
         "--timeout", type=float, default=60.0, metavar="SECONDS", help="time for it (default: 60)"
+    )
+    replay.add_argument(
+        "--anywhere", action="store_true", help="send also what was for another back end"
     )
     purge = actions.add_parser(
         "purge",
@@ -155,26 +158,21 @@ class _Progress:
 
 
 def _replay(args: argparse.Namespace, directory: Path) -> int:
-    from alexobs.exporters.factory import make_exporters  # noqa: PLC0415 - loads transports
+    # Loads transports.
+    from alexobs.exporters.factory import make_exporters  # noqa: PLC0415
+    from alexobs.parts import destinations  # noqa: PLC0415
 
     exporters = make_exporters(load())
     progress = _Progress(_ended(directory))
     complaints: list[str] = []
     delivery = Delivery(
-        [
-            Destination(
-                exporter,
-                exporter.split,
-                [signal for signal, taker in exporters.items() if taker is exporter],
-            )
-            for exporter in {id(one): one for one in exporters.values()}.values()
-        ],
+        destinations(exporters),
         Spool(directory),
         progress,
         say=complaints.append,
     )
     try:
-        delivery.replay_now(time.monotonic() + args.timeout)
+        delivery.replay_now(time.monotonic() + args.timeout, anywhere=args.anywhere)
     finally:
         delivery.close()
         progress.end()
@@ -209,6 +207,10 @@ def _tell(
             print(f"lost: {_counts(lost)}")
         if left:
             print(f"left: {left} records")
+            if not complaints:
+                print(
+                    "they were for another back end, or encoded for another exporter (--anywhere)"
+                )
     return LEFT if left else DONE
 
 

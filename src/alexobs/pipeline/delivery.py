@@ -102,6 +102,7 @@ class Delivery:
         self._next_upkeep = -math.inf
         self._works = False
         self._closed = False
+        self._anywhere = False
         self._routes: list[Route] = []
         self._by_kind: dict[tuple[str, Signal], Route] = {}
         self._homeless: list[Item] = []
@@ -116,7 +117,13 @@ class Delivery:
             if self._closed:
                 self._accounting.dropped(batch.signal, SHUTDOWN, batch.count)
                 return
-            self._enqueue(Item(self._spool.append(batch), self._spool))
+            route = self._by_kind.get((batch.encoding, batch.signal))
+            ticket = self._spool.append(
+                batch,
+                destination=route.number if route is not None else 0,
+                volatile=route is not None and not route.destination.spoolable,
+            )
+            self._enqueue(Item(ticket, self._spool))
 
     def waiting(self) -> dict[Signal, int]:
         """Return the records of this process that wait, by signal."""
@@ -211,7 +218,7 @@ class Delivery:
 
         The time is not in the future when more can be sent at once.
         """
-        if not self._sending.acquire(blocking=False):
+        if self._closed or not self._sending.acquire(blocking=False):
             return now + _AGAIN_S
         try:
             self._upkeep(now)
@@ -230,7 +237,8 @@ class Delivery:
 
         What is safe on disk is not waited for when a back end does not answer.
         """
-        if not self._sending.acquire(timeout=max(0.0, deadline - self._clock())):
+        wait_s = max(0.0, deadline - self._clock())
+        if self._closed or not self._sending.acquire(timeout=wait_s):
             return
         try:
             for route in self._routes:
@@ -240,10 +248,14 @@ class Delivery:
         finally:
             self._sending.release()
 
-    def replay_now(self, deadline: float) -> None:
-        """Send what dead processes left, until `deadline` or until a back end does not answer."""
+    def replay_now(self, deadline: float, *, anywhere: bool = False) -> None:
+        """Send what dead processes left, until `deadline` or until a back end does not answer.
+
+        With `anywhere`, what was for other addresses is sent to the ones that there are.
+        """
         with self._sending:
             self._works = True
+            self._anywhere = anywhere
             self._replay_until(deadline)
 
     def _send_announcements(self) -> None:
@@ -263,7 +275,7 @@ class Delivery:
                 route, now, min(self._timeout_s, deadline - now), eager=eager, foreign=False
             )
             if route.lane.backoff.failures:
-                if self._spool.durable:
+                if self._spool.durable and route.destination.spoolable:
                     return
                 eager = False
                 self._sleep(max(0.0, min(deadline, route.lane.due()) - self._clock()))
@@ -344,7 +356,8 @@ class Delivery:
         }
 
     def _has_route(self, frame: Frame) -> bool:
-        return (frame.encoding, frame.signal) in self._by_kind
+        route = self._by_kind.get((frame.encoding, frame.signal))
+        return route is not None and (self._anywhere or frame.destination == route.number)
 
     def _enqueue(self, item: Item) -> None:
         frame = item.ticket.frame

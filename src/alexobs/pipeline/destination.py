@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from alexobs.pipeline.frames import SIGNALS
@@ -31,14 +32,29 @@ class Sender(Protocol):
 
 
 class Destination(NamedTuple):
-    """A sender, how a batch of its encoding is halved (None: it cannot be), and for what it is.
+    """A sender, and what is to be known of it.
 
-    Of two destinations for the same signal in the same encoding the last one gets it.
+    Attributes:
+        sender: sends.
+        split: halves a batch of its encoding; None when that cannot be done.
+        signals: which it takes. Of two destinations for one signal in one encoding the last
+            one gets it.
+        address: where it sends, without credentials. Another process replays a batch only to
+            the address that it was for.
+        spoolable: whether batches are worth keeping for a later process.
     """
 
     sender: Sender
     split: Callable[[Batch], tuple[Batch, Batch] | None] | None = None
     signals: Collection[Signal] = SIGNALS
+    address: str = ""
+    spoolable: bool = True
+
+    @property
+    def number(self) -> int:
+        """What the spool knows the address by."""
+        text = f"{self.sender.encoding} {self.address}".encode()
+        return int.from_bytes(blake2b(text, digest_size=8).digest())
 
 
 class DeliveryAccounting(Protocol):
@@ -71,10 +87,11 @@ class DestinationStatus(NamedTuple):
 class Route:
     """A destination with its queue, and what it said last."""
 
-    __slots__ = ("alexobs_server", "destination", "lane", "message")
+    __slots__ = ("alexobs_server", "destination", "lane", "message", "number")
 
     def __init__(self, destination: Destination, draw: Callable[[], float]) -> None:
         self.destination = destination
+        self.number = destination.number
         self.lane = Lane(draw)
         self.message = ""
         self.alexobs_server = False

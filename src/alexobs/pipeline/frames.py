@@ -1,6 +1,6 @@
 """The spool's file format: what a batch looks like on disk, and how to find it again.
 
-A segment is a row of frames, each a 72-byte header and the batch's body. Every frame of a segment
+A segment is a row of frames, each an 80-byte header and the batch's body. Every frame of a segment
 starts with the same eight random bytes, which stand in the segment's name: a reader that has lost
 its place looks for them, and no body can contain them by accident or by design. The header has a
 checksum of its own, so that a damaged body does not hide how many records are lost with it.
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 VERSION: Final = 1
 SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
 
-# nonce, version, signal, encoding, records, created (Unix ns), batch id, body bytes, body checksum
-_FIELDS: Final = struct.Struct("<8sHH16sIQQQI")
+# nonce, version, signal, encoding, destination, records, created (Unix ns), batch id, body bytes,
+# body checksum
+_FIELDS: Final = struct.Struct("<8sHH16sQIQQQI")
 _CHECKED: Final = struct.Struct("<I")
 _DONE: Final = struct.Struct("<Q")
 DONE_OFFSET: Final = _FIELDS.size + _CHECKED.size
@@ -54,7 +55,10 @@ class SegmentName(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """One batch on disk, without its body."""
+    """One batch on disk, without its body.
+
+    ``destination`` is a hash of where it was to go: another process sends it nowhere else.
+    """
 
     offset: int
     signal: Signal
@@ -63,8 +67,9 @@ class Frame(NamedTuple):
     created_ns: int
     batch_id: int
     body_bytes: int
-    body_crc: int
-    done: bool
+    body_crc: int = 0
+    done: bool = False
+    destination: int = 0
 
     @property
     def end(self) -> int:
@@ -79,6 +84,7 @@ def encode_header(frame: Frame, nonce: bytes) -> bytes:
         VERSION,
         SIGNALS.index(frame.signal),
         frame.encoding.encode(),
+        frame.destination,
         frame.records,
         frame.created_ns,
         frame.batch_id,
@@ -109,12 +115,23 @@ def decode_header(header: bytes, nonce: bytes, offset: int) -> Frame | None:
     if checked != crc32(header[: _FIELDS.size]):
         return None
     _, version, signal, encoding, *numbers = _FIELDS.unpack_from(header)
-    records, created_ns, batch_id, size, body_crc = numbers
+    destination, records, created_ns, batch_id, size, body_crc = numbers
     if version != VERSION or signal >= len(SIGNALS):
         return None
     done = header[DONE_OFFSET:HEADER_BYTES] == done_mark(batch_id, body_crc)
     name = encoding.rstrip(b"\0").decode()
-    return Frame(offset, SIGNALS[signal], name, records, created_ns, batch_id, size, body_crc, done)
+    return Frame(
+        offset,
+        SIGNALS[signal],
+        name,
+        records,
+        created_ns,
+        batch_id,
+        size,
+        body_crc,
+        done,
+        destination,
+    )
 
 
 class Damage(NamedTuple):

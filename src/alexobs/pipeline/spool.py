@@ -114,36 +114,40 @@ class Spool:
 
     @property
     def durable(self) -> bool:
-        """Whether everything that waits would outlive this process."""
-        return not self._in_memory
+        """Whether everything that waits, and is not volatile, would outlive this process."""
+        return all(ticket.volatile for ticket in self._in_memory.values())
 
     def pending(self) -> dict[Signal, Pending]:
         """Return what waits, by signal."""
         return dict(self._counts)
 
-    def append(self, batch: Batch) -> Ticket:
-        """Keep a batch; when this returns, it outlives the process, unless ``trouble`` says why."""
+    def append(self, batch: Batch, *, destination: int = 0, volatile: bool = False) -> Ticket:
+        """Keep a batch; when this returns, it outlives the process, unless ``trouble`` says why.
+
+        Args:
+            batch: what to keep.
+            destination: a number for where it goes; see ``Frame``.
+            volatile: keep it in memory, because no later process is to have it.
+        """
         if os.getpid() != self._pid:
             self.after_fork()
         self._next_id += 1
-        ticket = Ticket(
-            frames.Frame(
-                -1,
-                batch.signal,
-                batch.encoding,
-                batch.count,
-                self._clock_ns(),
-                self._next_id,
-                len(batch.body),
-                0,
-                False,
-            )
+        frame = frames.Frame(
+            -1,
+            batch.signal,
+            batch.encoding,
+            batch.count,
+            self._clock_ns(),
+            self._next_id,
+            len(batch.body),
+            destination=destination,
         )
-        self._count(ticket.frame, 1)
+        ticket = Ticket(frame, volatile=volatile)
+        self._count(frame, 1)
         if not self._store(ticket, batch.body):
             self._hold_in_memory(ticket, batch.body)
         elif self._body_bytes + len(batch.body) <= _HELD_BYTES:
-            self._held[ticket.frame.batch_id] = ticket
+            self._held[frame.batch_id] = ticket
             self._hold(ticket, batch.body)
         return ticket
 
@@ -173,7 +177,10 @@ class Spool:
     def replace(self, ticket: Ticket, halves: tuple[Batch, Batch]) -> tuple[Ticket, Ticket]:
         """Keep two batches in the place of one; a crash in between leaves both, never neither."""
         waiting, ticket.state = ticket.state, "done"
-        first, second = self.append(halves[0]), self.append(halves[1])
+        first, second = (
+            self.append(half, destination=ticket.frame.destination, volatile=ticket.volatile)
+            for half in halves
+        )
         if waiting == "waiting":
             self._forget(ticket)
         return first, second
@@ -220,7 +227,7 @@ class Spool:
 
     def _store(self, ticket: Ticket, body: bytes) -> bool:
         now_ns = self._clock_ns()
-        if self.directory is None or now_ns < self._disk_again_ns:
+        if self.directory is None or ticket.volatile or now_ns < self._disk_again_ns:
             return False
         if frames.HEADER_BYTES + len(body) > self._max_bytes:
             return False

@@ -15,16 +15,23 @@ class Ticket:
 
     ``state`` is ``waiting``, ``done`` (delivered or refused) or ``dropped`` (the spool gave it
     up, and has said so). While it waits, its body is in ``body``, in ``segment``, or in both.
+    A ``volatile`` one is never put on disk.
     """
 
-    __slots__ = ("body", "frame", "segment", "state")
+    __slots__ = ("body", "frame", "segment", "state", "volatile")
 
     def __init__(
-        self, frame: Frame, *, body: bytes | None = None, segment: Segment | None = None
+        self,
+        frame: Frame,
+        *,
+        body: bytes | None = None,
+        segment: Segment | None = None,
+        volatile: bool = False,
     ) -> None:
         self.frame = frame
         self.body = body
         self.segment = segment
+        self.volatile = volatile
         self.state: Literal["waiting", "done", "dropped"] = "waiting"
 
 
