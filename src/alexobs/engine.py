@@ -67,7 +67,6 @@ class Engine:
             self.config.pipeline,
             resource=self.resource,
             fault=self.faults.report,
-            drain_logs=lambda: self.sink.drain(256),
             tick=self._tick,
             unsampled=lambda: self.runtime.unsampled_count,
         )
@@ -107,7 +106,9 @@ class Engine:
             on_records=self.pipeline.stage_logs if settings.otlp else None,
             wake=self.pipeline.wake,
             on_fault=self.faults.report,
+            now_ns=self.now_ns,
         )
+        self.pipeline.sink = self.sink
         self.logger = Logger(self.sink, level=self._log_level())
         self._route_stdlib()
 
@@ -321,7 +322,6 @@ class Engine:
     def at_terminate(self) -> None:
         """Bring everything to disk; there is no time to deliver it."""
         with contextlib.suppress(Exception):
-            self.sink.flush(0.5)
             self.pipeline.spool_all()
 
     def before_fork(self) -> None:

@@ -117,8 +117,8 @@ def _problems(
     server = engine.prometheus
     if server is not None and server.error:
         yield f"/metrics is not served: {server.error}. Choose another metrics.prometheus_port."
-    if engine.sink.dropped or engine.sink.lost:
-        yield f"{engine.sink.dropped + engine.sink.lost} log lines were lost: the stream is stuck."
+    if engine.sink.lost:
+        yield f"{engine.sink.lost} log lines were not taken by their stream: closed, or stuck."
     faults = sum(engine.faults.counts.values())
     if faults:
         yield f"{faults} faults of alexobs were kept from the application: see faults."

@@ -105,22 +105,24 @@ class Assembler:
             self._add_content(attributes, span.enriched.facts)
         state = span.trace_state
         return SpanData(
-            trace_id=span.trace_id,
-            span_id=span.span_id,
-            name=name,
-            start_ns=span.start_time,
-            end_ns=span.end_time or 0,
-            attributes=attributes,
-            scope=span.scope,
-            parent_span_id=span.parent_span_id,
-            kind=span.kind.value + 1,
-            status_code=span.status_code,
-            status_message=message,
-            trace_state="" if not state else state.to_header(),
-            flags=span.flags,
-            dropped_attributes=span.dropped_attributes,
-            dropped_events=span.dropped_events,
-            dropped_links=span.dropped_links,
+            span.trace_id,
+            span.span_id,
+            name,
+            span.start_time,
+            span.end_time or 0,
+            attributes,
+            span.scope,
+            span.parent_span_id,
+            span.kind._value_ + 1,  # `.value` is a descriptor in Python: 0.2 µs
+            (),
+            (),
+            span.status_code,
+            message,
+            "" if not state else state.to_header(),
+            span.flags,
+            span.dropped_attributes,
+            span.dropped_events,
+            span.dropped_links,
         )
 
     def _add_content(self, attributes: dict[str, Any], facts: Any) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from alexobs.config.model import PipelineConfig
     from alexobs.exporters.base import Exporter
+    from alexobs.logs.sink import LogSink
     from alexobs.pipeline.assemble import BatchRedactor
     from alexobs.pipeline.delivery import Delivery
     from alexobs.pipeline.stages import Stages
@@ -32,6 +33,30 @@ SLICE_GOAL_S = 0.001  # of work before other threads get the interpreter
 MAX_SLICE = 256  # records
 PAUSE_S = 0.00005  # long enough for a waiting thread to take the interpreter
 ENCODE_CHUNK = 128  # records encoded in one go
+LOG_SLICE = 256  # lines written in one go, 0.5 ms
+LOG_FLUSH_S = 1.0  # that a slow reader of the log stream may hold up a flush
+
+
+class _Encoded:
+    """Parts of one request, encoded and not yet handed to the delivery."""
+
+    __slots__ = ("_parts", "count", "size_bytes")
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self.count = 0
+        self.size_bytes = 0
+
+    def add(self, count: int, part: bytes) -> None:
+        self._parts.append(part)
+        self.count += count
+        self.size_bytes += len(part)
+
+    def take(self) -> tuple[int, bytes]:
+        """Return how many records there are and their request, and start anew."""
+        count, body = self.count, b"".join(self._parts)
+        self._parts, self.count, self.size_bytes = [], 0, 0
+        return count, body
 
 
 class Pipeline:
@@ -41,11 +66,11 @@ class Pipeline:
         config: bounds and times.
         resource: the process, for the exporters.
         fault: takes faults of ours.
-        drain_logs: writes waiting log lines; called by the worker.
         tick: periodic tasks (config watching, metric export), called about once a second.
         unsampled: spans that ended unsampled without coming here; see `tracing.Runtime`.
 
     Attributes:
+        sink: writes log lines; the worker drains it.
         lock: guards the books; the delivery shares it, so that the identity always holds.
         put: takes a record from any thread, at once.
     """
@@ -56,7 +81,6 @@ class Pipeline:
         *,
         resource: Resource,
         fault: Callable[[str, BaseException], None],
-        drain_logs: Callable[[], object] | None = None,
         tick: Callable[[float], None] | None = None,
         unsampled: Callable[[], int] = int,
     ) -> None:
@@ -64,7 +88,7 @@ class Pipeline:
         self._config = config
         self._resource = resource
         self._fault = fault
-        self._drain_logs = drain_logs
+        self.sink: LogSink | None = None
         self._tick = tick
         self.accounting = Accounting()
         self.lock = threading.RLock()
@@ -78,6 +102,7 @@ class Pipeline:
         self._staged_spans: list[SpanData] = []
         self._staged_logs: list[LogRecord] = []
         self._staged_since = 0.0
+        self._encoded = {"traces": _Encoded(), "logs": _Encoded()}
         self._slice = 64
         self._stopping = False
         self._threads: list[threading.Thread] = []
@@ -97,7 +122,7 @@ class Pipeline:
             if self._stages is not None:
                 self._work_off()
                 self._stage(self._stages.flush_tail())
-                self._encode_staged()
+                self.encode_staged(pause=False)
             self._stages = stages
             self._exporters = exporters
             self._delivery = delivery
@@ -157,8 +182,10 @@ class Pipeline:
         while self._work_slice():
             worked = True
             time.sleep(PAUSE_S)
-        if self._drain_logs is not None and self._drain_logs():
+        sink = self.sink
+        while sink is not None and sink.drain(LOG_SLICE):
             worked = True
+            time.sleep(PAUSE_S)
         if self._staged_since and now - self._staged_since >= self._config.linger_s:
             self.encode_staged(pause=True)
         return worked
@@ -265,47 +292,57 @@ class Pipeline:
             if pause:
                 time.sleep(PAUSE_S)
 
-    def _encode_staged(self) -> None:
-        while self._encode_some():
-            pass
-
     def _encode_some(self) -> bool:
-        """Encode and submit one batch of each signal; tell whether more is staged."""
-        limit = self._config.batch_max_records
+        """Encode a chunk of each signal; tell whether more is staged."""
         with self.lock:
-            spans, self._staged_spans = self._staged_spans[:limit], self._staged_spans[limit:]
-            logs, self._staged_logs = self._staged_logs[:limit], self._staged_logs[limit:]
-            if spans:
-                self._encode("traces", spans)
-            if logs:
-                self._encode("logs", logs)
-            more = bool(self._staged_spans or self._staged_logs)
+            more = self._encode_chunk("traces", self._staged_spans)
+            more = self._encode_chunk("logs", self._staged_logs) or more
             if not more:
                 self._staged_since = 0.0
             return more
 
-    def _encode(self, signal: Signal, records: Sequence[Any]) -> None:
+    def _encode_chunk(self, signal: Signal, staged: list[Any]) -> bool:
+        encoded = self._encoded[signal]
+        exporter = self._exporters.get(signal)
+        # Parts of an OTLP request make one when they are put end to end, by protobuf's rules;
+        # other formats are encoded in one piece.
+        joins = exporter is not None and exporter.encoding == "otlp"
+        settings = self._config
+        if staged:
+            size = ENCODE_CHUNK if joins else settings.batch_max_records
+            chunk = staged[:size]
+            del staged[:size]
+            self._encode(signal, chunk, encoded)
+        full = (
+            encoded.count + ENCODE_CHUNK > settings.batch_max_records
+            or encoded.size_bytes > settings.batch_max_bytes
+        )
+        if encoded.count and (full or not joins or not staged):
+            self._submit(signal, exporter, *encoded.take())
+        return bool(staged)
+
+    def _encode(self, signal: Signal, records: Sequence[Any], encoded: _Encoded) -> None:
         exporter = self._exporters.get(signal)
         if exporter is None:
             self.accounting.dropped(signal, "no_exporter", len(records))
             return
         encode = exporter.encode_spans if signal == "traces" else exporter.encode_logs
         try:
-            body = encode(records, self._resource)
+            encoded.add(len(records), encode(records, self._resource) or b"")
         except Exception as fault:
             self._fault("encode", fault)
             if len(records) == 1:
                 self.accounting.dropped(signal, "failed", 1)
                 return
             middle = len(records) // 2
-            self._encode(signal, records[:middle])
-            self._encode(signal, records[middle:])
-            return
-        self._submit(signal, exporter, len(records), body)
+            self._encode(signal, records[:middle], encoded)
+            self._encode(signal, records[middle:], encoded)
 
-    def _submit(self, signal: Signal, exporter: Exporter, count: int, body: bytes | None) -> None:
+    def _submit(
+        self, signal: Signal, exporter: Exporter | None, count: int, body: bytes | None
+    ) -> None:
         delivery = self._delivery
-        if delivery is None or body is None:
+        if delivery is None or exporter is None or body is None:
             self.accounting.dropped(signal, "no_exporter", count)
             return
         delivery.submit(Batch(signal, exporter.encoding, count, body))
@@ -327,13 +364,11 @@ class Pipeline:
 
     def spool_all(self) -> None:
         """Work off, encode and spool everything that has ended, without waiting for delivery."""
-        if self._drain_logs is not None:
-            self._drain_logs()
+        self.work_off()
+        if self.sink is not None:  # after the queue: calls that were worked off have log lines
+            self.sink.flush(LOG_FLUSH_S)
         with self.lock:
-            self._work_off()
-            if self._drain_logs is not None:  # lines about the calls that were just worked off
-                self._drain_logs()
-            self._encode_staged()
+            self.encode_staged(pause=False)
 
     def shutdown(self, timeout_s: float) -> bool:
         """Flush, stop the threads and release files; True when nothing is left behind."""
@@ -363,6 +398,7 @@ class Pipeline:
         self._send_wake = threading.Event()
         self._threads = []
         self._staged_spans, self._staged_logs, self._staged_since = [], [], 0.0
+        self._encoded = {"traces": _Encoded(), "logs": _Encoded()}
         self.accounting.clear()
         self.queue.clear_after_fork()
         if self._stages is not None:
@@ -371,10 +407,11 @@ class Pipeline:
     def accounts(self) -> dict[Signal, SignalAccount]:
         """Return where the records of each signal are, at one moment."""
         with self.lock:
-            queued = {"traces": len(self.queue) + len(self._staged_spans)}
+            queued = {signal: encoded.count for signal, encoded in self._encoded.items()}
+            queued["traces"] += len(self.queue) + len(self._staged_spans)
             if self._stages is not None:
                 queued["traces"] += self._stages.tail.waiting
-            queued["logs"] = len(self._staged_logs)
+            queued["logs"] += len(self._staged_logs)
             waiting = self._delivery.waiting() if self._delivery is not None else {}
             return {
                 signal: self._account(signal, queued.get(signal, 0) + waiting.get(signal, 0))
@@ -386,6 +423,9 @@ class Pipeline:
         dropped = dict(counts.dropped_count[signal])
         created = counts.created_count[signal]
         sampled_out = counts.sampled_out_count[signal]
+        if signal == "logs" and self.sink is not None and self.sink.dropped:
+            created += self.sink.dropped
+            dropped["queue_full"] = self.sink.dropped
         if signal == "traces":
             unsampled = self._unsampled()
             created = self.queue.created + unsampled - counts.uncounted
