@@ -127,17 +127,14 @@ def _openai(item: Interaction, base: str, resource: str) -> list[tuple[Target, S
             made.insert(1, (parse, "plain"))
         return made
     rest = {name: value for name, value in arguments.items() if name != "stream"}
-    helper = Target("openai", base, resource, "stream", rest)
-    return [
-        (create, "stream"),
-        (helper, "managed"),
-        (create, "raw_stream"),
-        (create, "lazy_stream"),
-    ]
+    made = [(create, "stream"), (create, "raw_stream"), (create, "lazy_stream")]
+    if resource == "responses" or all(map(_is_strict, item.asked.get("tools") or ())):
+        made.insert(1, (Target("openai", base, resource, "stream", rest), "managed"))
+    return made
 
 
 def _is_strict(tool: Mapping[str, Any]) -> bool:
-    # parse() refuses function tools that are not.
+    # parse(), and some versions' stream(), refuse function tools that are not.
     return tool.get("type") != "function" or bool(tool.get("function", tool).get("strict"))
 
 
