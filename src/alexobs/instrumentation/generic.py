@@ -27,11 +27,11 @@ PROMPTS = ("messages", "prompt", "input", "inputs", "contents", "content", "text
 MODELS = ("model", "model_name", "model_id", "deployment", "deployment_name")
 USAGES = ("usage", "usage_metadata", "token_usage", "usageMetadata")
 TEXTS = ("content", "text", "output_text", "output", "message", "completion", "response", "answer")
-PARAMETERS = (
-    *openai.PARAMETERS,
-    ("top_k", semconv.GEN_AI_REQUEST_TOP_K),
-    ("max_output_tokens", semconv.GEN_AI_REQUEST_MAX_TOKENS),
-)
+PARAMETERS = {
+    **openai.PARAMETERS,
+    "top_k": semconv.GEN_AI_REQUEST_TOP_K,
+    "max_output_tokens": semconv.GEN_AI_REQUEST_MAX_TOKENS,
+}
 
 
 class Known(NamedTuple):
@@ -85,7 +85,7 @@ def read_request(known: Known, asked: Asked, facts: CallFacts) -> None:
     own = [getattr(asked.client, name, None) for name in MODELS]
     models = [model for model in (*named, *own, known.model) if isinstance(model, str) and model]
     facts.request_model = models[0] if models else ""
-    for name, attribute in PARAMETERS:
+    for name, attribute in PARAMETERS.items():
         if isinstance(arguments.get(name), int | float | str | list):
             facts.attributes[attribute] = arguments[name]
     prompts = [arguments[name] for name in PROMPTS if arguments.get(name) is not None]

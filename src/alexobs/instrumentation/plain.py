@@ -11,13 +11,10 @@ import enum
 import functools
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from alexobs import semconv
 from alexobs.records import Messages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 MAX_DEPTH = 64
 MAX_BLOB_CHARS = 65_536  # of base64: an icon or a few seconds of speech; a photo is left out
@@ -107,12 +104,12 @@ def listed(value: Any) -> list[Any]:
 
 
 def set_present(
-    attributes: dict[str, Any], body: Mapping[str, Any], names: Iterable[tuple[str, str]]
+    attributes: dict[str, Any], body: Mapping[str, Any], names: Mapping[str, str]
 ) -> None:
-    """Copy what `body` has of `names` (field, attribute), nulls left out."""
-    for field, attribute in names:
-        value = body.get(field)
-        if value is not None:
+    """Copy what `body` has of `names` (field to attribute), nulls left out."""
+    for field, value in body.items():
+        attribute = names.get(field)
+        if attribute is not None and value is not None:
             attributes[attribute] = value
 
 

@@ -34,14 +34,14 @@ from alexobs.records import CallFacts, Messages, Usage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PARAMETERS = (
-    ("max_tokens", semconv.GEN_AI_REQUEST_MAX_TOKENS),
-    ("temperature", semconv.GEN_AI_REQUEST_TEMPERATURE),
-    ("top_p", semconv.GEN_AI_REQUEST_TOP_P),
-    ("top_k", semconv.GEN_AI_REQUEST_TOP_K),
-    ("stop_sequences", semconv.GEN_AI_REQUEST_STOP_SEQUENCES),
-    ("service_tier", "anthropic.request.service_tier"),
-)
+PARAMETERS = {
+    "max_tokens": semconv.GEN_AI_REQUEST_MAX_TOKENS,
+    "temperature": semconv.GEN_AI_REQUEST_TEMPERATURE,
+    "top_p": semconv.GEN_AI_REQUEST_TOP_P,
+    "top_k": semconv.GEN_AI_REQUEST_TOP_K,
+    "stop_sequences": semconv.GEN_AI_REQUEST_STOP_SEQUENCES,
+    "service_tier": "anthropic.request.service_tier",
+}
 FINISH_REASONS = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -76,7 +76,7 @@ def read_response(body: Mapping[str, Any], facts: CallFacts) -> None:
     """Read a message."""
     attributes = facts.attributes
     facts.response_model = str(body.get("model") or "")
-    set_present(attributes, body, (("id", semconv.GEN_AI_RESPONSE_ID),))
+    set_present(attributes, body, {"id": semconv.GEN_AI_RESPONSE_ID})
     reason = str(body.get("stop_reason") or "")
     reason = FINISH_REASONS.get(reason, reason)
     if reason:

@@ -27,16 +27,16 @@ from alexobs.records import CallFacts, Messages, Usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-PARAMETERS = (
-    ("maxOutputTokens", semconv.GEN_AI_REQUEST_MAX_TOKENS),
-    ("temperature", semconv.GEN_AI_REQUEST_TEMPERATURE),
-    ("topP", semconv.GEN_AI_REQUEST_TOP_P),
-    ("topK", semconv.GEN_AI_REQUEST_TOP_K),
-    ("seed", semconv.GEN_AI_REQUEST_SEED),
-    ("stopSequences", semconv.GEN_AI_REQUEST_STOP_SEQUENCES),
-    ("frequencyPenalty", semconv.GEN_AI_REQUEST_FREQUENCY_PENALTY),
-    ("presencePenalty", semconv.GEN_AI_REQUEST_PRESENCE_PENALTY),
-)
+PARAMETERS = {
+    "maxOutputTokens": semconv.GEN_AI_REQUEST_MAX_TOKENS,
+    "temperature": semconv.GEN_AI_REQUEST_TEMPERATURE,
+    "topP": semconv.GEN_AI_REQUEST_TOP_P,
+    "topK": semconv.GEN_AI_REQUEST_TOP_K,
+    "seed": semconv.GEN_AI_REQUEST_SEED,
+    "stopSequences": semconv.GEN_AI_REQUEST_STOP_SEQUENCES,
+    "frequencyPenalty": semconv.GEN_AI_REQUEST_FREQUENCY_PENALTY,
+    "presencePenalty": semconv.GEN_AI_REQUEST_PRESENCE_PENALTY,
+}
 FINISH_REASONS = {"STOP": "stop", "MAX_TOKENS": "length"}
 
 
@@ -69,7 +69,7 @@ def read_response(body: Mapping[str, Any], facts: CallFacts) -> None:
     """Read generated content."""
     attributes, candidates = facts.attributes, body.get("candidates") or []
     facts.response_model = str(body.get("modelVersion") or "")
-    set_present(attributes, body, (("responseId", semconv.GEN_AI_RESPONSE_ID),))
+    set_present(attributes, body, {"responseId": semconv.GEN_AI_RESPONSE_ID})
     reasons = [str(one["finishReason"]).lower() for one in candidates if one.get("finishReason")]
     blocked = as_mapping(body.get("promptFeedback")).get("blockReason")
     if reasons or blocked:

@@ -32,14 +32,14 @@ from alexobs.records import CallFacts, Messages, Usage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PARAMETERS = (
-    ("max_output_tokens", semconv.GEN_AI_REQUEST_MAX_TOKENS),
-    ("temperature", semconv.GEN_AI_REQUEST_TEMPERATURE),
-    ("top_p", semconv.GEN_AI_REQUEST_TOP_P),
-    ("seed", semconv.GEN_AI_REQUEST_SEED),
-    ("stop_sequences", semconv.GEN_AI_REQUEST_STOP_SEQUENCES),
-    ("thinking_level", semconv.GEN_AI_REQUEST_REASONING_LEVEL),
-)
+PARAMETERS = {
+    "max_output_tokens": semconv.GEN_AI_REQUEST_MAX_TOKENS,
+    "temperature": semconv.GEN_AI_REQUEST_TEMPERATURE,
+    "top_p": semconv.GEN_AI_REQUEST_TOP_P,
+    "seed": semconv.GEN_AI_REQUEST_SEED,
+    "stop_sequences": semconv.GEN_AI_REQUEST_STOP_SEQUENCES,
+    "thinking_level": semconv.GEN_AI_REQUEST_REASONING_LEVEL,
+}
 FINISH_REASONS = {
     "completed": "stop",
     "requires_action": "tool_call",
@@ -79,7 +79,7 @@ def read_response(body: Mapping[str, Any], facts: CallFacts) -> None:
     attributes = facts.attributes
     facts.response_model = str(body.get("model") or "")
     facts.service_tier = str(body.get("service_tier") or "")
-    set_present(attributes, body, (("id", semconv.GEN_AI_RESPONSE_ID),))
+    set_present(attributes, body, {"id": semconv.GEN_AI_RESPONSE_ID})
     reason = FINISH_REASONS.get(str(body.get("status") or ""), "")
     if reason:
         attributes[semconv.GEN_AI_RESPONSE_FINISH_REASONS] = [reason]

@@ -33,17 +33,17 @@ from alexobs.records import CallFacts, Messages, Usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-PARAMETERS = (
-    ("max_tokens", semconv.GEN_AI_REQUEST_MAX_TOKENS),
-    ("max_completion_tokens", semconv.GEN_AI_REQUEST_MAX_TOKENS),
-    ("temperature", semconv.GEN_AI_REQUEST_TEMPERATURE),
-    ("top_p", semconv.GEN_AI_REQUEST_TOP_P),
-    ("seed", semconv.GEN_AI_REQUEST_SEED),
-    ("frequency_penalty", semconv.GEN_AI_REQUEST_FREQUENCY_PENALTY),
-    ("presence_penalty", semconv.GEN_AI_REQUEST_PRESENCE_PENALTY),
-    ("reasoning_effort", semconv.GEN_AI_REQUEST_REASONING_LEVEL),
-    ("service_tier", "openai.request.service_tier"),
-)
+PARAMETERS = {
+    "max_tokens": semconv.GEN_AI_REQUEST_MAX_TOKENS,
+    "max_completion_tokens": semconv.GEN_AI_REQUEST_MAX_TOKENS,
+    "temperature": semconv.GEN_AI_REQUEST_TEMPERATURE,
+    "top_p": semconv.GEN_AI_REQUEST_TOP_P,
+    "seed": semconv.GEN_AI_REQUEST_SEED,
+    "frequency_penalty": semconv.GEN_AI_REQUEST_FREQUENCY_PENALTY,
+    "presence_penalty": semconv.GEN_AI_REQUEST_PRESENCE_PENALTY,
+    "reasoning_effort": semconv.GEN_AI_REQUEST_REASONING_LEVEL,
+    "service_tier": "openai.request.service_tier",
+}
 
 
 def read_chat_request(body: Mapping[str, Any], facts: CallFacts) -> None:
@@ -90,17 +90,18 @@ def usage(raw: Mapping[str, Any] | None) -> Usage | None:
     """Return the tokens of a chat completion; input includes cached ones already."""
     if not raw:
         return None
+    sent, made = raw.get("prompt_tokens_details"), raw.get("completion_tokens_details")
     return Usage(
         input_tokens=integer(raw, "prompt_tokens"),
         output_tokens=integer(raw, "completion_tokens"),
         # DeepSeek and Moonshot name the cached ones at the top level
-        cache_read_tokens=integer(raw, "prompt_tokens_details", "cached_tokens")
+        cache_read_tokens=integer(sent, "cached_tokens")
         or integer(raw, "prompt_cache_hit_tokens")
         or integer(raw, "cached_tokens"),
-        cache_write_tokens=integer(raw, "prompt_tokens_details", "cache_write_tokens"),
-        reasoning_tokens=integer(raw, "completion_tokens_details", "reasoning_tokens"),
-        input_audio_tokens=integer(raw, "prompt_tokens_details", "audio_tokens"),
-        output_audio_tokens=integer(raw, "completion_tokens_details", "audio_tokens"),
+        cache_write_tokens=integer(sent, "cache_write_tokens"),
+        reasoning_tokens=integer(made, "reasoning_tokens"),
+        input_audio_tokens=integer(sent, "audio_tokens"),
+        output_audio_tokens=integer(made, "audio_tokens"),
         raw=raw,
     )
 

@@ -28,18 +28,18 @@ from alexobs.instrumentation.plain import (
 from alexobs.instrumentation.providers.hosts import behind_openai
 from alexobs.records import CallFacts, Messages, Usage
 
-PARAMETERS = (
-    ("max_output_tokens", semconv.GEN_AI_REQUEST_MAX_TOKENS),
-    ("temperature", semconv.GEN_AI_REQUEST_TEMPERATURE),
-    ("top_p", semconv.GEN_AI_REQUEST_TOP_P),
-    ("previous_response_id", semconv.GEN_AI_REQUEST_PREVIOUS_RESPONSE_ID),
-    ("service_tier", "openai.request.service_tier"),
-)
-RESPONSE_FIELDS = (
-    ("id", semconv.GEN_AI_RESPONSE_ID),
-    ("service_tier", "openai.response.service_tier"),
-    ("system_fingerprint", "openai.response.system_fingerprint"),
-)
+PARAMETERS = {
+    "max_output_tokens": semconv.GEN_AI_REQUEST_MAX_TOKENS,
+    "temperature": semconv.GEN_AI_REQUEST_TEMPERATURE,
+    "top_p": semconv.GEN_AI_REQUEST_TOP_P,
+    "previous_response_id": semconv.GEN_AI_REQUEST_PREVIOUS_RESPONSE_ID,
+    "service_tier": "openai.request.service_tier",
+}
+RESPONSE_FIELDS = {
+    "id": semconv.GEN_AI_RESPONSE_ID,
+    "service_tier": "openai.response.service_tier",
+    "system_fingerprint": "openai.response.system_fingerprint",
+}
 _FINAL = frozenset(("response.completed", "response.incomplete", "response.failed"))
 
 
