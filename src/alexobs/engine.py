@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     Source = str | os.PathLike[str] | Mapping[str, Any] | Config | None
 
+TERMINATE_S = 1.0  # for delivery, on a signal: the disk of a container may not outlive it
+
 _CALL_LINES = Origin("alexobs.calls", {})
 
 
@@ -161,7 +163,13 @@ class Engine:
             accounting=self.pipeline.accounting,
             fault=self.faults.report,
         )
-        self.pipeline.configure(stages, self.exporters, self.delivery, settings.pipeline)
+        self.pipeline.configure(
+            stages,
+            self.exporters,
+            self.delivery,
+            settings.pipeline,
+            settings.tracing.max_attribute_length,
+        )
 
     def _serve_prometheus(self) -> None:
         settings = self.config.metrics
@@ -320,9 +328,14 @@ class Engine:
             self.faults.say("exit", f"{waiting} records wait in the spool for a back end.{why}")
 
     def at_terminate(self) -> None:
-        """Bring everything to disk; there is no time to deliver it."""
+        """Bring everything to disk, and what can be delivered in a moment to the back end."""
+        if self.closed:
+            return
         with contextlib.suppress(Exception):
+            self.pipeline.finish_traces()
             self.pipeline.spool_all()
+        with contextlib.suppress(Exception):
+            self.flush(TERMINATE_S)
 
     def before_fork(self) -> None:
         """Take the locks that the child must not inherit taken."""
@@ -339,6 +352,9 @@ class Engine:
         """Start clean: what the parent has recorded, the parent sends."""
         self._lock = threading.RLock()
         self.resource = resource_of(self.config)
+        self.faults.after_fork_in_child()
+        if self.redactor is not None:
+            self.redactor.after_fork_in_child()
         self.pipeline.after_fork_in_child(self.resource)
         self.sink.after_fork_in_child()
         self.meter_provider.after_fork_in_child()
@@ -348,7 +364,9 @@ class Engine:
         self.delivery.use(parts.destinations(self.exporters))
         self._swap_runtime()
         self._configure_pipeline()
-        self.prometheus = None  # the parent serves the port
+        if self.prometheus is not None:  # the parent serves the port
+            self.prometheus.after_fork_in_child()
+            self.prometheus = None
 
     # -- state ---------------------------------------------------------------------------------
 

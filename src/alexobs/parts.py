@@ -59,7 +59,7 @@ def make_assembler(config: Config, redactor: Redactor | None) -> Assembler:
     """Return the assembler for the configured content and limits."""
     tracing = config.tracing
     content = ContentEncoder(redactor, tracing.max_attribute_length)
-    return Assembler(redactor, content, tracing.content, tracing.max_attribute_length)
+    return Assembler(redactor, content, tracing.content)
 
 
 def make_tail(config: Config) -> TailBuffer:

@@ -10,12 +10,14 @@ from alexobs.pipeline.messages import plain, to_json
 from alexobs.records import SpanData, SpanEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from alexobs.pipeline.enrich import Enricher, FinishedSpan
     from alexobs.pipeline.messages import ContentEncoder
+    from alexobs.records import CallFacts
 
-_OTLP_KIND = (1, 2, 3, 4, 5)  # OpenTelemetry's SpanKind numbers, from INTERNAL on, are one less
+MAX_NAMES = 10_000  # distinct span names that are remembered with their redacted form
+CUT_NOTE_CHARS = 100
 _HAS_STACKTRACE = semconv.EXCEPTION_STACKTRACE
 
 
@@ -26,8 +28,8 @@ class BatchRedactor(Protocol):
         """Return the mappings without secrets, with one scan over all of them."""
         ...
 
-    def texts(self, values: list[str]) -> list[str]:
-        """Return the texts without secrets, with one scan over all of them."""
+    def text(self, value: str) -> str:
+        """Return a text without secrets."""
         ...
 
 
@@ -38,76 +40,49 @@ class Assembler:
         redactor: removes secrets; None when redaction is switched off.
         content: encodes messages, redacting them once each.
         capture: ``full``, ``metadata`` or ``off``.
-        max_length: characters per attribute value.
     """
 
     def __init__(
-        self,
-        redactor: BatchRedactor | None,
-        content: ContentEncoder,
-        capture: str,
-        max_length: int,
+        self, redactor: BatchRedactor | None, content: ContentEncoder, capture: str
     ) -> None:
         self._redactor = redactor
         self._content = content
         self._capture = capture
-        self._max_length = max_length
+        self._names: dict[str, str] = {}
 
     def assemble(self, spans: Sequence[FinishedSpan]) -> list[SpanData]:
         """Return the spans in the form that exporters encode."""
-        attributes = [describe(span, span.enriched) for span in spans]
-        eventful = [(span, event) for span in spans for event in span.own_events]
-        event_attributes = [_event_attributes(event) for _, event in eventful]
-        texts = [text for span in spans for text in (span.name, span.status_message)]
-        texts += [event.name for _, event in eventful]
-        link_attributes = [link.attributes for span in spans for link in span.own_links]
-        attributes, event_attributes, link_attributes, texts = self._redacted(
-            attributes, event_attributes, link_attributes, texts
-        )
-        names = iter(texts)
-        data = [
-            self._span(span, attributes[i], next(names), next(names))
-            for i, span in enumerate(spans)
-        ]
-        self._add_events(spans, data, event_attributes, names)
-        self._add_links(spans, data, link_attributes)
+        mappings = [describe(span, span.enriched) for span in spans]
+        eventful = [span for span in spans if span.own_events or span.own_links]
+        for span in eventful:
+            mappings += [_event_attributes(event) for event in span.own_events or ()]
+            mappings += [link.attributes for link in span.own_links or ()]
+        if self._redactor is not None:
+            mappings = self._redactor.batch(mappings)
+        data = [self._span(*pair) for pair in zip(spans, mappings, strict=False)]
+        if eventful:
+            self._add_extras(spans, data, iter(mappings[len(spans) :]))
         return data
 
     def describe(self, span: FinishedSpan, enricher: Enricher) -> dict[str, Any]:
         """Return all attributes of `span`, content included, for a processor in this process."""
         enriched = enricher.enrich(span) if span.call is not None and span.end_time else None
         attributes = describe(span, enriched)
-        if enriched is not None and self._capture == "full":
+        if enriched is not None and self._capture != "off":
             for key, value in enriched.facts.content.items():
                 if value is not None:
                     attributes[key] = self._content.fresh().encode(value)
         return attributes
 
-    def _redacted(
-        self,
-        attributes: list[dict[str, Any]],
-        events: list[dict[str, Any]],
-        links: list[dict[str, Any]],
-        texts: list[str],
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]], list[str]]:
-        redactor = self._redactor
-        if redactor is None:
-            return attributes, events, links, texts
-        clean = redactor.batch([*attributes, *events, *links])
-        first, second = len(attributes), len(attributes) + len(events)
-        return clean[:first], clean[first:second], clean[second:], redactor.texts(texts)
-
-    def _span(
-        self, span: FinishedSpan, attributes: dict[str, Any], name: str, message: str
-    ) -> SpanData:
-        self._cut(attributes)
+    def _span(self, span: FinishedSpan, attributes: dict[str, Any]) -> SpanData:
         if span.enriched is not None:
             self._add_content(attributes, span.enriched.facts)
         state = span.trace_state
+        message = span.status_message
         return SpanData(
             span.trace_id,
             span.span_id,
-            name,
+            self._names.get(span.name) or self._name(span.name),
             span.start_time,
             span.end_time or 0,
             attributes,
@@ -117,7 +92,7 @@ class Assembler:
             (),
             (),
             span.status_code,
-            message,
+            message and self._text(message),
             "" if not state else state.to_header(),
             span.flags,
             span.dropped_attributes,
@@ -125,56 +100,57 @@ class Assembler:
             span.dropped_links,
         )
 
-    def _add_content(self, attributes: dict[str, Any], facts: Any) -> None:
+    def _name(self, name: str) -> str:
+        """Return a span's name without secrets; names are few, so most are looked up."""
+        clean = self._text(str(name))
+        if len(self._names) < MAX_NAMES:
+            self._names[name] = clean
+        return clean
+
+    def _text(self, text: str) -> str:
+        return text if self._redactor is None else self._redactor.text(text)
+
+    def _add_content(self, attributes: dict[str, Any], facts: CallFacts) -> None:
         usage = facts.usage
         if usage is not None and usage.raw:
             attributes[semconv.ALEX_LLM_RAW_USAGE] = to_json(plain(usage.raw))
-        if self._capture != "full":
+        if self._capture == "off":
             return
         for key, value in facts.content.items():
             if value is not None:
                 attributes[key] = self._content.encode(value)
 
-    def _cut(self, attributes: dict[str, Any]) -> None:
-        """Cut long texts, after redaction: half a secret would pass for none."""
-        limit = self._max_length
-        for key, value in attributes.items():
-            if value.__class__ is str and len(value) > limit:
-                attributes[key] = f"{value[:limit]}… [cut: {len(value)} characters]"
-
-    def _add_events(
+    def _add_extras(
         self,
         spans: Sequence[FinishedSpan],
         data: list[SpanData],
-        attributes: list[dict[str, Any]],
-        names: Any,
+        clean: Iterator[dict[str, Any]],
     ) -> None:
-        position = 0
         for span, made in zip(spans, data, strict=True):
-            events = []
-            for event in span.own_events:
-                self._cut(attributes[position])
-                events.append(
+            if span.own_events:
+                made.events = [
                     SpanEvent(
-                        next(names), event.time_ns, attributes[position], event.dropped_attributes
+                        self._text(event.name), event.time_ns, next(clean), event.dropped_attributes
                     )
-                )
-                position += 1
-            if events:
-                made.events = events
+                    for event in span.own_events
+                ]
+            if span.own_links:
+                made.links = [link._replace(attributes=next(clean)) for link in span.own_links]
 
-    @staticmethod
-    def _add_links(
-        spans: Sequence[FinishedSpan], data: list[SpanData], attributes: list[dict[str, Any]]
-    ) -> None:
-        position = 0
-        for span, made in zip(spans, data, strict=True):
-            links = []
-            for link in span.own_links:
-                links.append(link._replace(attributes=attributes[position]))
-                position += 1
-            if links:
-                made.links = links
+
+def cut_long_texts(spans: Sequence[SpanData], limit: int) -> bool:
+    """Cut texts in attributes to `limit` characters and say so; tell whether there were any.
+
+    This comes after redaction: half a secret would pass for none.
+    """
+    found = False
+    for span in spans:
+        for attributes in (span.attributes, *(event.attributes for event in span.events)):
+            for key, value in attributes.items():
+                if value.__class__ is str and len(value) > limit + CUT_NOTE_CHARS:
+                    attributes[key] = f"{value[:limit]}… [cut: {len(value)} characters]"
+                    found = True
+    return found
 
 
 def _event_attributes(event: SpanEvent) -> dict[str, Any]:

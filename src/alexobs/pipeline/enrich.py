@@ -8,8 +8,6 @@ from alexobs import semconv
 from alexobs.records import CallFacts, Cost, LLMObservation, ToolObservation, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from alexobs.context import RunContext
     from alexobs.records import Call, Scope, SpanEvent, SpanLink
 
@@ -36,6 +34,12 @@ class Failure(Protocol):
 class FinishedSpan(Protocol):
     """A span that has ended, as tracing hands it over."""
 
+    name: str
+    kind: Any
+    start_time: int
+    own_attributes: dict[str, Any]
+    own_events: list[SpanEvent] | None
+    own_links: list[SpanLink] | None
     trace_id: int
     span_id: int
     parent_span_id: int
@@ -57,19 +61,7 @@ class FinishedSpan(Protocol):
     @property
     def failure(self) -> Failure | None: ...  # noqa: D102
     @property
-    def name(self) -> str: ...  # noqa: D102 - as in OpenTelemetry
-    @property
-    def kind(self) -> Any: ...  # noqa: D102
-    @property
-    def start_time(self) -> int: ...  # noqa: D102
-    @property
     def end_time(self) -> int | None: ...  # noqa: D102
-    @property
-    def own_attributes(self) -> dict[str, Any]: ...  # noqa: D102
-    @property
-    def own_events(self) -> Sequence[SpanEvent]: ...  # noqa: D102
-    @property
-    def own_links(self) -> Sequence[SpanLink]: ...  # noqa: D102
 
 
 class Unpriced(Protocol):

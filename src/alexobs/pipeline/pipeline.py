@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from alexobs.pipeline.accounting import SIGNALS, Accounting, SignalAccount
+from alexobs.pipeline.assemble import cut_long_texts
 from alexobs.pipeline.queue import RecordQueue
 from alexobs.records import Batch
 
@@ -102,6 +103,7 @@ class Pipeline:
         self._staged_spans: list[SpanData] = []
         self._staged_logs: list[LogRecord] = []
         self._staged_since = 0.0
+        self._max_length = 1 << 30
         self._encoded = {"traces": _Encoded(), "logs": _Encoded()}
         self._slice = 64
         self._stopping = False
@@ -116,6 +118,7 @@ class Pipeline:
         exporters: Mapping[Signal, Exporter],
         delivery: Delivery | None,
         config: PipelineConfig,
+        max_length: int,
     ) -> None:
         """Use these from the next record on; what waits is finished with the old ones first."""
         with self.lock:
@@ -127,6 +130,7 @@ class Pipeline:
             self._exporters = exporters
             self._delivery = delivery
             self._config = config
+            self._max_length = max_length
             self.queue.resize(config.queue_max_records, config.queue_max_bytes)
 
     # -- threads -------------------------------------------------------------------------------
@@ -328,7 +332,12 @@ class Pipeline:
             return
         encode = exporter.encode_spans if signal == "traces" else exporter.encode_logs
         try:
-            encoded.add(len(records), encode(records, self._resource) or b"")
+            body = encode(records, self._resource) or b""
+            limit = self._max_length
+            # No text in it can be longer than the whole.
+            if signal == "traces" and len(body) > limit and cut_long_texts(records, limit):
+                body = encode(records, self._resource) or b""
+            encoded.add(len(records), body)
         except Exception as fault:
             self._fault("encode", fault)
             if len(records) == 1:
@@ -370,13 +379,17 @@ class Pipeline:
         with self.lock:
             self.encode_staged(pause=False)
 
-    def shutdown(self, timeout_s: float) -> bool:
-        """Flush, stop the threads and release files; True when nothing is left behind."""
-        deadline = time.monotonic() + timeout_s
+    def finish_traces(self) -> None:
+        """Decide the traces that wait for their end (tail sampling): the process ends."""
         with self.lock:
             if self._stages is not None:
                 self._work_off()
                 self._stage(self._stages.flush_tail())
+
+    def shutdown(self, timeout_s: float) -> bool:
+        """Flush, stop the threads and release files; True when nothing is left behind."""
+        deadline = time.monotonic() + timeout_s
+        self.finish_traces()
         delivered = self.flush(max(0.0, deadline - time.monotonic()))
         self._stopping = True
         self._wake.set()

@@ -99,7 +99,9 @@ class Runtime:
         self._finish = finish
 
     def after_fork_in_child(self) -> None:
-        """Forget the parent's spans."""
+        """Leave the parent's spans to the parent: the child's `end` of one does nothing."""
+        for span in list(self.open_spans.values()):
+            span.abandon()
         self.unsampled = itertools.count()
         self.count_unsampled = self.unsampled.__next__
         self.open_spans.clear()
