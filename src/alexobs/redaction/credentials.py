@@ -11,7 +11,8 @@ import binascii
 import re
 from typing import TYPE_CHECKING
 
-from alexobs.redaction.rules import WORD_CHARS, Rule, Span, at_start, shape
+from alexobs.redaction.judge import unlike_words
+from alexobs.redaction.rules import FIRST, LITERAL, WORD_CHARS, Rule, Span, at_start, shape
 from alexobs.redaction.tokens import has_digits, is_mixed, token_rules
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
 _URLSAFE = str.maketrans("+/", "-_")
 _PEM_MOST_CHARS = 32_768  # an RSA key of 16,384 bits is 12,500 characters
-_START = r"(?:(?<![A-Za-z0-9_.-])|(?<=\\[nrt]))"
-_DATABASES = (
-    "postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|amqps?|mssql|clickhouse|ftp|smtps?|ldaps?"
+_DATABASE = re.compile(
+    r"(?:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|amqps?|mssql|clickhouse|ftp|smtps?|ldaps?)"
+    r"(?:\+[a-z0-9]{1,20})?$"
 )
 _MASK = re.compile(r"[*xX.]+|\$?\{.*\}|\$\w+|<.*>|%s|:?\w+:")
 
@@ -35,12 +36,12 @@ def _clouds() -> tuple[Rule, ...]:
     aws = "|".join(at_start(prefix) for prefix in ("AKIA", "ASIA", "ABIA", "ACCA"))
     # The secret key has no shape of its own; beside the id, as in a CSV, it is taken with it.
     beside = r"(?:[\s,;:|\"'\\]{1,6}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+]))?"
-    signature = "(?:JQQJ99|AzSe|AzCa|ACDb|AIoT)"
     return (
         shape(
             "aws_access_key",
             rf"(?:{aws})[A-Z0-9]{{16}}(?![A-Za-z0-9]){beside}",
             *("AKIA", "ASIA", "ABIA", "ACCA"),
+            head=LITERAL,
             hint="A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}",
         ),
         shape(
@@ -51,10 +52,10 @@ def _clouds() -> tuple[Rule, ...]:
         ),
         shape(
             "azure",
-            rf"[A-Za-z0-9+/]{{20,76}}{signature}[A-Za-z0-9+/]{{4,44}}={{0,2}}(?![A-Za-z0-9+/=])",
-            *("JQQJ99", "AzSe", "AzCa", "ACDb", "AIoT"),
-            hint=f"[A-Za-z0-9+/]{{20}}{signature}[A-Za-z0-9+/]{{4}}",
-            check=lambda match: len(match.group()) in {44, 52, 56, 64, 78, 84, 88},
+            f"[A-Za-z0-9]{FIRST}"
+            "(?:[A-Za-z0-9]{51}JQQJ99[A-Za-z0-9]{26}|[A-Za-z0-9]{41}AzSe[A-D][A-Za-z0-9]{5})",
+            *("JQQJ99", "AzSe"),
+            hint="[A-Za-z0-9]{42}(?:JQQJ99[A-Za-z0-9]{26}|AzSe[A-D][A-Za-z0-9]{5})",
         ),
     )
 
@@ -65,12 +66,14 @@ def _services() -> tuple[Rule, ...]:
             "onepassword",
             at_start("A3-") + r"[A-Z0-9]{6}-[A-Z0-9]{5,6}-?[A-Z0-9]{5,6}(?:-[A-Z0-9]{5}){3}",
             "A3-",
+            head=LITERAL,
             hint="A3-[A-Z0-9]{6}-[A-Z0-9]{5}",
         ),
         shape(
             "resend",
             at_start("re_") + "[A-Za-z0-9]{8}_[A-Za-z0-9]{20,}",
             "re_",
+            head=LITERAL,
             hint="re_[A-Za-z0-9]{8}_[A-Za-z0-9]{20}",
             check=is_mixed,
         ),
@@ -91,13 +94,14 @@ def _services() -> tuple[Rule, ...]:
         ),
         shape(
             "discord",
-            _START + r"[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,40}(?![\w.-])",
+            f"[MNO]{FIRST}" + r"[\w-]{23,27}\.[\w-]{6}\.[\w-]{27,40}(?![\w.-])",
             hint=r"[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}",
+            head="[MNO][A-Za-z0-9_-]{2}",
             check=has_digits,
         ),
         shape(
             "telegram",
-            _START + r"[0-9]{8,10}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])",
+            f"[0-9]{FIRST}" + r"[0-9]{7,9}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])",
             ":AA",
             hint="[0-9]{8}:AA[A-Za-z0-9_-]{33}",
         ),
@@ -105,11 +109,12 @@ def _services() -> tuple[Rule, ...]:
             "sendgrid",
             at_start("SG.") + r"[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{30,64}",
             "SG.",
+            head=LITERAL,
             hint=r"SG\.[A-Za-z0-9_-]{16}",
         ),
         shape(
             "mailchimp",
-            _START + r"[0-9a-f]{32}-us[0-9]{1,2}(?![A-Za-z0-9])",
+            f"[0-9a-f]{FIRST}" + r"[0-9a-f]{31}-us[0-9]{1,2}(?![A-Za-z0-9])",
             "-us",
             hint="[0-9a-f]{32}-us[0-9]",
         ),
@@ -117,16 +122,18 @@ def _services() -> tuple[Rule, ...]:
             "airtable",
             at_start("pat") + r"[A-Za-z0-9]{14}\.[0-9a-f]{64}",
             "pat",
+            head=LITERAL,
             hint=r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}",
         ),
         shape(
             "asana",
-            _START + r"[0-9]/[0-9]{13,17}(?:/[0-9]{13,17})?:[0-9a-f]{32}(?![0-9a-f])",
+            f"[0-9]{FIRST}" + r"/[0-9]{13,17}(?:/[0-9]{13,17})?:[0-9a-f]{32}(?![0-9a-f])",
             hint=r"/[0-9]{13,17}:[0-9a-f]{32}",
+            head="[0-9]/[0-9]",
         ),
         shape(
             "sentry",
-            r"https?://(?P<s>[0-9a-f]{32})(?::[0-9a-f]{32})?@[A-Za-z0-9.-]{1,100}/[0-9]",
+            r"://(?P<s>[0-9a-f]{32})(?::[0-9a-f]{32})?@[A-Za-z0-9.-]{1,100}/[0-9]",
             "://",
             hint=r"://[0-9a-f]{32}",
         ),
@@ -147,12 +154,14 @@ def _files() -> tuple[Rule, ...]:
             "jwt",
             at_start("eyJ") + r"[\w-]{8,}\.eyJ[\w-]{8,}(?:\.[\w-]*)*",
             "eyJ",
+            head=LITERAL,
             hint=r"\.eyJ[A-Za-z0-9_-]{8}",
         ),
         shape(
             "jwt",  # an encrypted one has five parts, and only the first is JSON
             at_start("eyJ") + r"[\w-]{8,}\.[\w-]*\.[\w-]{8,}\.[\w-]{16,}\.[\w-]{16,}",
             "eyJ",
+            head=LITERAL,
             hint=r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]{8}",
         ),
     )
@@ -172,10 +181,10 @@ def _addresses() -> tuple[Rule, ...]:
         # Passwords of databases come unescaped, slashes and all.
         shape(
             "url_password",
-            rf"(?:{_DATABASES})(?:\+[a-z0-9]{{1,20}})?://{user}:(?P<s>[^\s\"'<>\\`]{{1,512}}){host}",
+            rf"://{user}:(?P<s>[^\s\"'<>\\`]{{1,512}}){host}",
             "://",
             hint=r"://[^\s/:]*:[^\s]+@",
-            check=_is_no_mask,
+            check=_is_of_database,
         ),
         shape(
             "url_password",
@@ -190,14 +199,15 @@ def _addresses() -> tuple[Rule, ...]:
 def _schemes() -> tuple[Rule, ...]:
     gap = r"(?:\s|%20|\+){1,3}"
     user = r"[\"']?[^\s:\"']{1,128}"
-    pair = r"\(\s?[\"'][^\"'\\]{1,128}[\"'],\s?[\"'](?P<s>[^\"'\\]{1,256})[\"']\s?\)"
+    quote = r"\\{0,15}[\"']"
+    pair = rf"\(\s?{quote}[^\"'\\]{{1,128}}{quote},\s?{quote}(?P<s>[^\"'\\]{{1,256}}){quote}\s?\)"
     return (
         Rule(
             "bearer",
             rf"bearer{gap}(?P<s>[{WORD_CHARS}.~+/=]{{16,}})",
             ("bearer",),
             (rf"bearer{gap}[{WORD_CHARS}.~+/=]{{16}}",),
-            check=lambda match: any(char.isdigit() for char in match["s"]),
+            check=lambda match: unlike_words(match["s"]) > 0,
             ignore_case=True,
         ),
         Rule(
@@ -210,7 +220,7 @@ def _schemes() -> tuple[Rule, ...]:
         ),
         shape(
             "basic_auth",
-            rf"\bcurl\b[^\n]{{0,512}}?\s(?:-u|--user)(?:\s|=)?\s?{user}:(?P<s>[^\s\"'\\]{{1,256}})",
+            rf"curl[^\n]{{0,512}}?\s(?:-u|--user)(?:\s|=)?\s?{user}:(?P<s>[^\s\"'\\]{{1,256}})",
             "curl",
             hint=r"curl[^\n]*\s(?:-u|--user)",
             check=_is_no_mask,
@@ -253,3 +263,8 @@ def _is_user_and_password(match: re.Match[str]) -> bool:
 
 def _is_no_mask(match: re.Match[str]) -> bool:
     return _MASK.fullmatch(match["s"]) is None
+
+
+def _is_of_database(match: re.Match[str]) -> bool:
+    scheme = match.string[max(0, match.start() - 32) : match.start()]
+    return _DATABASE.search(scheme) is not None and _is_no_mask(match)

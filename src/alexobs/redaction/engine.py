@@ -2,23 +2,22 @@
 
 Both engines answer with a superset of what is there, from one pass over all strings together;
 `redactor` then applies the precise expressions to the few strings that were hit. So both give the
-same result, and differ in speed only: an automaton over all rules at once (hyperscan), or one
-search for each literal.
+same result, and differ in speed only: an automaton over all rules at once (hyperscan), or the
+standard library's searches one after the other.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 import os
-import platform
+import re
+import sys
 import threading
 from bisect import bisect_left
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from alexobs.redaction.rules import Rule
+from alexobs.redaction.rules import ESCAPE, LITERAL, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,19 +36,24 @@ class Engine(Protocol):
         """The rules to apply, by index of the text; texts that hold nothing are not in it."""
 
 
-class LiteralEngine:
-    """Looks for each rule's literals with ``str.find``; works everywhere."""
+class PortableEngine:
+    """Searches with the standard library alone.
 
-    name = "literal"
+    Most secrets begin with a prefix where no word goes on, so it collects the first three
+    characters of every token in one search, and looks up which rules begin like that.
+    """
+
+    name = "portable"
 
     def __init__(self, rules: Sequence[Rule]) -> None:
+        self._starts = _Starts([rule for rule in rules if rule.head])
         self._exact = [
-            (literal, rule) for rule in rules for literal in rule.literals if not rule.ignore_case
+            (literal, rule)
+            for rule in rules
+            for literal in rule.literals
+            if not rule.head and not rule.ignore_case
         ]
-        self._lower = [
-            (literal, rule) for rule in rules for literal in rule.literals if rule.ignore_case
-        ]
-        self._others = [(rule.loose, rule) for rule in rules if not rule.literals]
+        self._lower = [rule for rule in rules if rule.ignore_case]
 
     def hits(self, texts: Sequence[str]) -> Hits:
         """See `Engine`."""
@@ -63,9 +67,40 @@ class LiteralEngine:
     def _rules(self, text: str) -> set[Rule]:
         found = {rule for literal, rule in self._exact if literal in text}
         lower = text.lower()
-        found.update(rule for literal, rule in self._lower if literal in lower)
-        found.update(rule for loose, rule in self._others if loose.search(text))
-        return found
+        for rule in self._lower:
+            if any(literal in lower for literal in rule.literals):
+                found.add(rule)
+        text = _SEPARATOR + text
+        starts = {*_TOKEN_START.findall(text), *_ESCAPED_START.findall(text)}
+        return found.union(*map(self._starts.__getitem__, starts))
+
+
+_TOKEN_START = re.compile("[^A-Za-z0-9](?=([!-~]{3}))")
+_ESCAPED_START = re.compile(f"{ESCAPE}(?=([!-~]{{3}}))")
+_MOST_STARTS = 20_000
+
+
+class _Starts(dict[str, tuple[Rule, ...]]):
+    """The rules whose secrets begin with some three characters; worked out once for each."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        super().__init__()
+        self._all = rules
+
+    def __missing__(self, start: str) -> tuple[Rule, ...]:
+        rules = tuple(
+            rule
+            for rule in self._all
+            if (
+                any(one.startswith(start) or start.startswith(one) for one in rule.literals)
+                if rule.head == LITERAL
+                else re.match(rule.head, start)
+            )
+        )
+        if len(self) >= _MOST_STARTS:
+            self.clear()
+        self[start] = rules
+        return rules
 
 
 def build_engine(rules: Sequence[Rule]) -> Engine:
@@ -73,7 +108,7 @@ def build_engine(rules: Sequence[Rule]) -> Engine:
     try:
         return HyperscanEngine(rules)
     except Exception:  # not installed, or a processor that it does not know
-        return LiteralEngine(rules)
+        return PortableEngine(rules)
 
 
 class HyperscanEngine:
@@ -88,7 +123,7 @@ class HyperscanEngine:
     def __init__(self, rules: Sequence[Rule], cache_dir: str = _CACHE_DIR) -> None:
         import hyperscan  # noqa: PLC0415 - a large optional extension, wanted only when it is used
 
-        self._hs = hyperscan
+        self._hs: Any = hyperscan
         self._rules = tuple(rules)
         self._local = threading.local()
         self._database = self._load(Path(cache_dir).expanduser())
@@ -105,7 +140,9 @@ class HyperscanEngine:
             scratch = self._local.scratch
         except AttributeError:
             scratch = self._local.scratch = self._hs.Scratch(self._database)
-        self._database.scan(data, match_event_handler=_collect, context=found, scratch=scratch)
+        self._database.scan(
+            data, _collect, 0, found, scratch
+        )  # by position: half a microsecond less
         return self._attribute(texts, found) if found else {}
 
     def _attribute(self, texts: Sequence[str], found: list[tuple[int, int]]) -> Hits:
@@ -119,9 +156,9 @@ class HyperscanEngine:
         expressions = [hint.encode() for rule in self._rules for hint in rule.hints]
         self._by_ident = [rule for rule in self._rules for _ in rule.hints]
         flags = [self._hs.HS_FLAG_CASELESS if rule.ignore_case else 0 for rule in self._by_ident]
-        made_by = (importlib.metadata.version("hyperscan"), platform.machine(), platform.system())
+        made_by = (self._hs.__version__, sys.platform, sys.maxsize)
         key = repr((made_by, expressions, flags))
-        path = folder / f"redaction-{hashlib.sha256(key.encode()).hexdigest()[:24]}.hsdb"
+        path = folder / f"redaction-{_digest(key.encode()).hex()[:24]}.hsdb"
         if (cached := self._read(path)) is not None:
             return cached
         database = self._hs.Database(mode=self._hs.HS_MODE_BLOCK)
@@ -135,7 +172,7 @@ class HyperscanEngine:
         except OSError:
             return None
         checksum, payload = data[:32], data[32:]
-        if hashlib.sha256(payload).digest() != checksum:
+        if _digest(payload) != checksum:
             return None
         try:
             return self._hs.loadb(payload, self._hs.HS_MODE_BLOCK)
@@ -147,10 +184,16 @@ class HyperscanEngine:
             payload = self._hs.dumpb(database)
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(f".{os.getpid()}.partial")
-            partial.write_bytes(hashlib.sha256(payload).digest() + payload)
+            partial.write_bytes(_digest(payload) + payload)
             partial.replace(path)
         except OSError:  # a read-only home: compile again next time
             return
+
+
+def _digest(data: bytes) -> bytes:
+    import hashlib  # noqa: PLC0415 - loads OpenSSL, once, when there is a database to name
+
+    return hashlib.sha256(data).digest()
 
 
 def _collect(ident: int, _start: int, end: int, _flags: int, found: list[tuple[int, int]]) -> None:

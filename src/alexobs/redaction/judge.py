@@ -28,6 +28,7 @@ in with if when was must the a an of from as not unknown disabled enabled defaul
 uint8 uint16 uint32 uint64 int32 int64 float32 float64
 """
 _NOTHING = frozenset(_NOTHING_TABLE.split())
+_UNLIKE_WORDS = re.compile("[0-9]|[A-Z](?=[A-Z])")
 _RANDOM = re.compile(r"[A-Za-z0-9+/_.~%=-]+")
 _PLAIN = re.compile(r"[0-9a-fA-F-]+|(?:\.{0,2}|~)/.*|https?:.*", re.DOTALL)
 
@@ -36,9 +37,17 @@ def looks_secret(value: str) -> bool:
     """Whether a value looks random: long, of mixed characters, no UUID, no path, no sentence."""
     if len(value) < 20 or _RANDOM.fullmatch(value) is None or _PLAIN.fullmatch(value):
         return False
-    digits = sum(char.isdigit() for char in value)
     mixed = not value.islower() and not value.isupper()
-    return len(set(value)) >= 12 and digits >= 2 and mixed
+    return len(set(value)) >= 12 and mixed and unlike_words(value) >= 2
+
+
+def unlike_words(value: str) -> int:
+    """How often a value has what names do not have: digits, two capitals in a row.
+
+    Of 22 random letters and digits one in a hundred has fewer than two; names in camel case have
+    none.
+    """
+    return len(_UNLIKE_WORDS.findall(value))
 
 
 def is_odd(value: str) -> bool:

@@ -60,7 +60,7 @@ class KeyNames:
         return (
             names + _HINT_AFTER,
             rf"-[A-Za-z0-9_.\-]*{names}\s+[^\s-]",
-            r"(?:key|auth|sig|signature)[_.\-]*[^A-Za-z0-9]+" + _BEFORE_RANDOM + _RANDOM,
+            r"(?:key|auth|sig|signature)[_.\-]*" + _BETWEEN + _BEFORE_RANDOM + _RANDOM,
         )
 
     def stems(self) -> tuple[str, ...]:
@@ -80,10 +80,11 @@ _HINT_NAMES = (
     rf"|(?:access|refresh|auth|api|session|bearer|secret|id){_JOIN}tokens{_MORE}"
 )
 _HINT_AFTER = (
-    r"(?:[\"'`\\\]]*(?:\s*(?:[:=!>]|%3[ad])|\s+(?:is|was)[\s:]+[^\s]*[0-9]|\s+')|[\"'`]\]?\s*,)"
+    r"(?:[\"'`\\\]]*(?:\s*(?:[:=!>]|%3[ad])|\s+(?:is|was)[\s:]+[^\s]*[0-9]|\s+')|\\*[\"'`]\]?\s*,)"
 )
+_BETWEEN = r"[\"'`\\\]\s=:!>,%]+"
 _BEFORE_RANDOM = (
-    r"(?:(?:is|was)\s+|[bur]{1,2}[\"']|value[^A-Za-z0-9]+|[A-Za-z_][A-Za-z0-9_.\[\]| ]*=\s*)?"
+    r"(?:(?:is|was)\s+|[bur]{1,2}[\"']|value" + _BETWEEN + r"|[A-Za-z_][A-Za-z0-9_.\[\]| ]*=\s*)?"
 )
 _RANDOM = r"[\"'`\\]*[A-Za-z0-9+/_.~%=-]{20}"
 

@@ -21,25 +21,21 @@ _MOST_CONTAINER_CHARS = 65_536
 
 _PAIR = re.compile(
     r"""
-    (?<![A-Za-z0-9_.\-])
-    (?:(?P<dash>--?)|(?P<tag><))?
-    (?P<key>
-        (?:(?:api|access|secret|private|auth|client|connection|pass|bearer|session|refresh|security|
-           verification|recovery|signing|encryption|seed|account|storage|license)[ ])?
-        [A-Za-z0-9_][A-Za-z0-9_.\-]{1,127}+
-    )
+    (?P<key>[A-Za-z0-9_.\-]{2,200}+)
     (?P<close>(?:\\{0,15}["'`])?\]?)
     (?:
-        (?P<sep>[ \t]{0,8}+(?:=>|:=|[:=!]==?|=|:|%3[AaDd]))\s{0,16}+
-      | (?(tag)(?P<end>>)|(?!))
+        (?P<sep>[ \t]{0,8}+(?:=>|:=|[:=!]==?|=|:|%3[AD]))\s{0,16}+
+      | (?P<tag>>)
       | (?P<verb>[ \t]{1,4}+(?:is|was)(?:[ \t]*+:)?[ \t]{1,4}+)
       | (?P<comma>[ \t]{0,4}+,\s{0,16}+(?:\\{0,15}["'](?:value|val)\\{0,15}["']\s{0,4}+:\s{0,16}+)?)
       | (?P<sql>[ \t]{1,2}+)(?=')
-      | (?(dash)(?P<space>[ \t]{1,4}+)(?!-)|(?!))
+      | (?P<space>[ \t]{1,4}+)(?!-)
     )
     """,
     re.VERBOSE | re.ASCII | re.IGNORECASE,
 )
+_KEY_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+_MOST_BEFORE_STEM = 100
 _BEFORE_STRIP = {
     "\\": re.compile(r"[nrtbf]|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}"),
     "%": re.compile(r"[0-9a-fA-F]{2}"),
@@ -74,29 +70,66 @@ FamilyOf = Callable[[str], str]
 Extent = tuple[int, int]
 
 
-def find_pairs(text: str, family_of: FamilyOf) -> Iterator[Span]:
+def find_pairs(text: str, family_of: FamilyOf, stems: tuple[str, ...]) -> Iterator[Span]:
     """Yield the span and the rule of each value that stands beside a secret name.
 
     Args:
         text: any text: prose, code, JSON at any depth of quoting, headers, URLs.
         family_of: the rule of a name, or the empty string.
+        stems: texts in lower case of which every secret name contains one.
     """
     position = 0
-    while match := _PAIR.search(text, position):
-        position = match.end()
+    for start in _name_starts(text, stems):
+        if start < position or (match := _PAIR.match(text, start)) is None:
+            continue
         if family := _family(text, match, family_of):
-            pair = _Pair(text, match, family, family_of)
-            for start, end in pair.values():
-                yield start, end, family
-                position = max(position, end)
+            for first, last in _Pair(text, match, family, family_of).values():
+                yield first, last, family
+                position = max(position, last)
+
+
+def _name_starts(text: str, stems: tuple[str, ...]) -> Iterator[int]:
+    """Where the names begin that contain a stem, in order."""
+    lower = _ascii_lower(text)
+    places = []
+    for stem in stems:
+        place = lower.find(stem)
+        while place >= 0:
+            places.append(place)
+            place = lower.find(stem, place + len(stem))
+    places.sort()
+    last = -1
+    for place in places:
+        before = text[max(0, place - _MOST_BEFORE_STEM) : place]
+        start = place - len(before) + len(before.rstrip(_KEY_CHARS))
+        if text[start - 1 : start] == "\\" and text[start + 1] == "-":  # \n--password
+            start += 1
+        while text[start] in "-.":
+            start += 1
+        if start > last:
+            last = start
+            yield start
+
+
+def _ascii_lower(text: str) -> str:
+    """``text`` with A to Z in lower case; unlike ``str.lower`` it never changes the length."""
+    if text.isascii():
+        return text.lower()
+    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
 def _family(text: str, match: re.Match[str], family_of: FamilyOf) -> str:
     key = match["key"]
     if family := family_of(key):
         return family
-    start = match.start("key")
-    strip = _BEFORE_STRIP.get(text[start - 1]) if start else None
+    start = match.start()
+    if not start:
+        return ""
+    if text[start - 1] == " ":  # "api key: …"
+        before = text[max(0, start - 20) : start - 1]
+        word = before[len(before.rstrip(_KEY_CHARS)) :]
+        return family_of(f"{word} {key}") if word else ""
+    strip = _BEFORE_STRIP.get(text[start - 1])
     escape = strip.match(key) if strip else None
     return family_of(key[escape.end() :]) if escape else ""
 
@@ -124,9 +157,12 @@ class _Pair:
         text, start, match = self.text, self.start, self.match
         extent: Extent | None = None
         if match["tag"]:
-            element = _ELEMENT.match(text, start) if match["end"] else None
+            is_tag = text[match.start() - 1 : match.start()] == "<"
+            element = _ELEMENT.match(text, start) if is_tag else None
             if element and not judge.is_template(element["s"]):
                 extent = element.span("s")
+        elif match["space"] and text[match.start() - 1 : match.start()] != "-":
+            return
         elif quote := _QUOTE.match(text, start):
             end = _closing(text, quote.end(), quote["quote"], len(quote["slashes"]))
             if end > quote.end() and self._is_secret_string(text[quote.end() : end], end, quote):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from alexobs.redaction.rules import Rule, shape
+from alexobs.redaction.rules import EDGE, FIRST, Rule, shape
 
 # Endings of files, which look like top-level domains after an @ ("icon@2x.png").
 _FILE_ENDING_TABLE = """
@@ -62,9 +62,6 @@ _CARDS = [
     (low, high, {int(length) for length in lengths})
     for low, high, *lengths in (line.split() for line in _CARD_TABLE.splitlines() if line)
 ]
-# A number begins where no other does; the letter before it may be the tail of an escape.
-_START = r"(?:(?<![A-Za-z0-9_.+/-])|(?<=\\[nrt]))"
-_EDGE = r"(?:^|[^A-Za-z0-9_.+/-]|\\[nrt])"
 
 
 def passes_luhn(digits: str) -> bool:
@@ -129,13 +126,13 @@ def _email_rule() -> Rule:
 
 
 def _card_rule() -> Rule:
-    fours = r"[2-6][0-9]{3}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{1,7}"
-    amex = r"3[0-9]{3}([ -])[0-9]{6}\2[0-9]{4,5}"
+    fours = r"[0-9]{3}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{1,7}"
+    amex = r"[0-9]{3}([ -])[0-9]{6}\2[0-9]{4,5}"
     return shape(
         "payment_card",
-        rf"{_START}(?:[2-6][0-9]{{12,18}}|{fours}|{amex})(?![A-Za-z0-9_+/=]|[-.][0-9])",
-        hint=_EDGE
-        + "(?:[2-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}|3[0-9]{3}[ -]?[0-9]{6}[ -]?[0-9]{2})",
+        rf"[2-6]{FIRST}(?:[0-9]{{12,18}}|{fours}|{amex})(?![A-Za-z0-9_+/=]|[-.][0-9])",
+        hint=EDGE + "(?:[2-6][0-9]{3}[ -]?[0-9]{4}[ -]?|3[0-9]{3}[ -]?[0-9]{6}[ -]?)[0-9]{2}",
+        head="[2-6][0-9]{2}",
         check=_is_card,
     )
 
@@ -143,33 +140,42 @@ def _card_rule() -> Rule:
 def _iban_rule() -> Rule:
     return shape(
         "iban",
-        _START + "[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?" + r"(?![\w+/=-])",
-        hint=_EDGE + "[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4} ?[A-Z0-9]{4}",
+        f"[A-Z]{FIRST}"
+        "[A-Z][0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?"
+        r"(?![\w+/=-])",
+        hint=EDGE + "[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4} ?[A-Z0-9]{4}",
+        head="[A-Z]{2}[0-9]",
         check=_is_iban,
     )
 
 
 def _ssn_rule() -> Rule:
-    number = "(?!000|666|9[0-9][0-9])[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}"
+    number = "[0-9]{2}-(?<!000-)(?<!666-)(?!00)[0-9]{2}-(?!0000)[0-9]{4}"
     return shape(
         "us_ssn",
-        rf"{_START}{number}(?![\w-]|\.[0-9])",
-        hint=_EDGE + "[0-9]{3}-[0-9]{2}-[0-9]{4}",
+        rf"[0-8]{FIRST}{number}(?![\w-]|\.[0-9])",
+        hint=EDGE + "[0-9]{3}-[0-9]{2}-[0-9]{4}",
+        head="[0-8][0-9]{2}",
     )
 
 
 def _phone_rules() -> tuple[Rule, ...]:
     """Numbers with a country code and gaps, and North American ones with their brackets."""
     area = r"(?:\([0-9]{1,4}\)[ .-]?)?"
-    world = rf"\+[1-9][0-9]{{0,2}}[ .-]{area}[0-9]{{2,8}}(?:[ .-][0-9]{{2,8}}){{1,4}}"
-    america = r"\([2-9][0-9]{2}\) ?[2-9][0-9]{2}[-. ][0-9]{4}"
+    world = rf"\+{FIRST}[1-9][0-9]{{0,2}}[ .-]{area}[0-9]{{2,8}}(?:[ .-][0-9]{{2,8}}){{1,4}}"
+    america = rf"\({FIRST}[2-9][0-9]{{2}}\) ?[2-9][0-9]{{2}}[-. ][0-9]{{4}}"
     return (
         shape(
             "phone",
-            rf"{_START}{world}(?![A-Za-z0-9_]|[-.][0-9])",
-            "+",
+            rf"{world}(?![A-Za-z0-9_]|[-.][0-9])",
             hint=r"\+[1-9][0-9]{0,2}[ .-][0-9(]",
+            head=r"\+[1-9][0-9 .-]",
             check=_is_phone,
         ),
-        shape("phone", rf"{_START}{america}(?![\w-])", hint=america),
+        shape(
+            "phone",
+            rf"{america}(?![\w-])",
+            hint=r"\([2-9][0-9]{2}\) ?[2-9][0-9]{2}[-. ][0-9]{4}",
+            head=r"\([2-9][0-9]",
+        ),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from itertools import chain
+from operator import is_
 from typing import TYPE_CHECKING, Any, Protocol
 
 from alexobs.redaction import words
@@ -91,6 +92,11 @@ class Redactor:
         with self._lock:
             return dict(self._counts)
 
+    def after_fork_in_child(self) -> None:
+        """Count anew in a forked child, with a lock that nobody holds."""
+        self._lock = threading.Lock()
+        self._counts = {}
+
     @property
     def engine_name(self) -> str:
         """The engine in use: ``hyperscan`` or ``literal``."""
@@ -119,7 +125,8 @@ class Redactor:
             return [self.text(value) for value in values]
         if not hits:
             return values
-        return [self.text(value) if i in hits else value for i, value in enumerate(values)]
+        cleaned = [self.text(value) if i in hits else value for i, value in enumerate(values)]
+        return values if all(map(is_, cleaned, values)) else cleaned
 
     def value(self, value: Any) -> Any:
         """Any value without secrets; the same object when nothing changes; never mutates it.
@@ -161,7 +168,8 @@ class Redactor:
             return [self.fields(mapping) for mapping in mappings]
         if not dirty:
             return mappings
-        return [self.fields(m) if index in dirty else m for index, m in enumerate(mappings)]
+        cleaned = [self.fields(m) if index in dirty else m for index, m in enumerate(mappings)]
+        return mappings if all(map(is_, cleaned, mappings)) else cleaned
 
     # -- whether anything is there ---------------------------------------------------------------
 

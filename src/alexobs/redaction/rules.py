@@ -21,10 +21,21 @@ _BEFORE = (
     r"(?<=\\[nrtbf]{p})",
     r"(?<=%[0-9A-Fa-f][0-9A-Fa-f]{p})",
     r"(?<=\\u[0-9A-Fa-f]{{4}}{p})",
-    r"(?<=\[[0-9]m{p})",
-    r"(?<=\[[0-9][0-9]m{p})",
+    r"(?<=[\[;][0-9]m{p})",
+    r"(?<=[\[;][0-9][0-9]m{p})",
 )
+# The same for what begins with no prefix, to be put behind the first character.
+FIRST = (
+    r"(?:(?<![A-Za-z0-9_.+/-].)|(?<=\\[nrtbf].)|(?<=%[0-9A-Fa-f][0-9A-Fa-f].)"
+    r"|(?<=[\[;][0-9]m.)|(?<=[\[;][0-9][0-9]m.))"
+)
+# What both come to without look-behind: no letter or digit, or an escape that ends in one.
+ESCAPE = r"(?:\\(?:[nrtbf]|u[0-9A-Fa-f]{4})|%[0-9A-Fa-f][0-9A-Fa-f]|[\[;][0-9]{1,2}m)"
+HEAD = f"(?:^|[^A-Za-z0-9]|{ESCAPE})"
+EDGE = f"(?:^|[^A-Za-z0-9_.+/-]|{ESCAPE})"
 _OPEN_END = re.compile(r"\{(\d+),\d*\}(?:\(\?![^()]*\))?$")
+
+LITERAL = "literal"
 
 Check = Callable[[re.Match[str]], bool]
 Span = tuple[int, int, str]
@@ -38,6 +49,8 @@ class Rule:
         name: stands in the marker and in the counts.
         expression: what is found; a group named ``s`` is what is replaced, else the whole match.
         literals: every match contains one of these, in this case; empty when there is none.
+        head: when matches begin where no word goes on, and with no literal: their first three
+            characters; when with one of the literals: ``literal``; else empty.
         hints: one of these occurs in every match; plain enough for every engine.
         check: says whether a match is the real thing.
         scan: finds spans by itself, for what an expression cannot say.
@@ -50,6 +63,7 @@ class Rule:
     check: Check | None = None
     scan: Callable[[str], Iterator[Span]] | None = None
     ignore_case: bool = False
+    head: str = ""
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -99,13 +113,20 @@ def token(
         name,
         f"(?:{heads}){run}" if len(prefixes) > 1 else heads + run,
         literals=prefixes,
-        hints=(f"(?:{plain})[{chars}]{{{length}}}",),
+        hints=(f"{HEAD}(?:{plain})[{chars}]{{{length}}}",),
         check=check,
+        head=LITERAL,
     )
 
 
 def shape(
-    name: str, expression: str, *literals: str, hint: str = "", check: Check | None = None
+    name: str,
+    expression: str,
+    *literals: str,
+    hint: str = "",
+    head: str = "",
+    check: Check | None = None,
 ) -> Rule:
     """A rule by its whole expression; the open end of the expression is cut for the hint."""
-    return Rule(name, expression, literals, (hint or _OPEN_END.sub(r"{\1}", expression),), check)
+    hints = (hint or _OPEN_END.sub(r"{\1}", expression),)
+    return Rule(name, expression, literals, hints, check=check, head=head)

@@ -25,12 +25,13 @@ def builtin_rules(
     names: KeyNames, family_of: Callable[[str], str], personal_data: bool
 ) -> tuple[Rule, ...]:
     """The rules in order of precedence: the first one names a secret that several find."""
+    stems = names.stems()
     pairs = Rule(
         "pairs",
         "(?!)",
-        literals=names.stems(),
+        literals=stems,
         hints=names.hints(),
-        scan=lambda text: find_pairs(text, family_of),
+        scan=lambda text: find_pairs(text, family_of, stems),
         ignore_case=True,
     )
     return (*credential_rules(), pairs, *(personal_rules() if personal_data else ()))

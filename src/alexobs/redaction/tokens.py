@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from alexobs.redaction.judge import unlike_words
 from alexobs.redaction.rules import WORD_CHARS, Check, Rule, token
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def looks_random(match: re.Match[str]) -> bool:
 
 def has_digits(match: re.Match[str]) -> bool:
     """Whether a match of a short, common prefix is no name made of words."""
-    return sum(char.isdigit() for char in match.group()) >= 2
+    return unlike_words(match.group()) >= 2
 
 
 def is_mixed(match: re.Match[str]) -> bool:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import decimal
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import is_
 from typing import Any, Protocol
 
 from alexobs.redaction import words
@@ -18,16 +16,17 @@ _SEQUENCES = frozenset({list, tuple, set, frozenset})
 MOST_DEPTH = 48
 MOST_NODES = 500_000
 _MOST_NAME_CHARS = 48
-# Values whose text is a number or a date and can hold no secret; encoders know them.
-_PLAIN = (
-    int,
-    float,
-    dt.date,
-    dt.time,
-    dt.timedelta,
-    decimal.Decimal,
-    uuid.UUID,
-    complex,
+# Types whose text is a number or a date and can hold no secret; encoders know them. By name, so
+# that their modules need not be loaded for it.
+_PLAIN_TYPES = frozenset(
+    {
+        ("datetime", "date"),
+        ("datetime", "datetime"),
+        ("datetime", "time"),
+        ("datetime", "timedelta"),
+        ("decimal", "Decimal"),
+        ("uuid", "UUID"),
+    }
 )
 _SCHEMA_NAMES = frozenset({"type", "$ref", "anyOf", "oneOf", "allOf", "enum", "description"})
 _WHOLE = frozenset(words.FAMILIES) - {words.TOKEN, *words.RANDOM_ONLY}
@@ -62,7 +61,7 @@ def gather(value: Any, strings: list[str], is_clean_key: Callable[[Any], bool]) 
                 below.extend(item.values())
             elif kind is bytes:
                 strings.append(item.decode("utf-8", "surrogateescape"))
-            elif kind not in SCALARS and not isinstance(item, _PLAIN):
+            elif kind not in SCALARS and not _is_plain(item):
                 return False
         if not below:
             return True
@@ -71,6 +70,12 @@ def gather(value: Any, strings: list[str], is_clean_key: Callable[[Any], bool]) 
             return False
         level = below
     return False
+
+
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    is_number = isinstance(value, (int, float, complex))
+    return is_number or (kind.__module__, kind.__name__) in _PLAIN_TYPES
 
 
 def _is_clean_pair(item: Any, is_clean_key: Callable[[Any], bool]) -> bool:
@@ -131,7 +136,7 @@ class Walk:
         try:
             if isinstance(value, str):
                 return self._string(_plain_text(value), family)
-            if value is None or isinstance(value, _PLAIN):
+            if value is None or _is_plain(value):
                 return self._number(value, family)
             if isinstance(value, (bytes, bytearray, memoryview)):
                 return self._bytes(bytes(value), family)
@@ -149,14 +154,15 @@ class Walk:
         if isinstance(value, Mapping):
             return self._mapping(value, family)
         if isinstance(value, (list, tuple)):
-            items = list(value)
-            items = self._pair(items) or [self.rebuild(item, family) for item in items]
+            items = self._pair(value) or [self.rebuild(item, family) for item in value]
+            if type(value) in _SEQUENCES and all(map(is_, items, value)):
+                return value
             return tuple(items) if isinstance(value, tuple) else items
         if isinstance(value, (set, frozenset)):
             return type(value)(self.rebuild(item, family) for item in value)
         return self._string(str(value), family)
 
-    def _mapping(self, value: Mapping[Any, Any], family: str) -> dict[Any, Any]:
+    def _mapping(self, value: Mapping[Any, Any], family: str) -> Mapping[Any, Any]:
         if family and (family not in _WHOLE or not _SCHEMA_NAMES.isdisjoint(value)):
             family = ""
         named = ""
@@ -164,14 +170,17 @@ class Walk:
             named = self._policy.family(name)
         is_logprob = "logprob" in value or "logprobs" in value
         rebuilt = {}
+        is_same = type(value) is dict
         for key, item in value.items():
             own = self._key_family(key)
             if own == words.TOKEN and is_logprob:
                 own = ""
             if key == "value" and not own:
                 own = named
-            rebuilt[self._key(key)] = self.rebuild(item, own or family)
-        return rebuilt
+            new_key, new_item = self._key(key), self.rebuild(item, own or family)
+            is_same = is_same and new_key is key and new_item is item
+            rebuilt[new_key] = new_item
+        return value if is_same else rebuilt
 
     def _key_family(self, key: Any) -> str:
         if isinstance(key, bytes):
@@ -179,9 +188,9 @@ class Walk:
         return self._policy.family(key) if isinstance(key, str) else ""
 
     def _key(self, key: Any) -> Any:
-        return self.rebuild(key) if not isinstance(key, _PLAIN) else key
+        return self.rebuild(key) if not _is_plain(key) else key
 
-    def _pair(self, items: list[Any]) -> list[Any] | None:
+    def _pair(self, items: Sequence[Any]) -> list[Any] | None:
         """The rebuilt pair of a name and its secret, as in a list of headers."""
         if len(items) != 2 or not isinstance(items[1], (str, bytes)):
             return None
