@@ -139,7 +139,7 @@ def test_statuses(
     [
         ("7", (7, 7)),
         ("0.5", (0.5, 0.5)),
-        (email.utils.formatdate(time.time() + 100, usegmt=True), (1, 100)),
+        (email.utils.formatdate(time.time() + 3000, usegmt=True), (1, 3000)),
         ("Wed, 21 Oct 2015 07:28:00 GMT", (0, 0)),
         ("999999999", (3600, 3600)),
         ("-5", (0, 0)),
