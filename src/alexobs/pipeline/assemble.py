@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from alexobs import semconv
 from alexobs.pipeline.enrich import describe
-from alexobs.pipeline.messages import plain, to_json
+from alexobs.pipeline.messages import to_json
 from alexobs.records import SpanData, SpanEvent
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Assembler:
     def _add_content(self, attributes: dict[str, Any], facts: CallFacts) -> None:
         usage = facts.usage
         if usage is not None and usage.raw:
-            attributes[semconv.ALEX_LLM_RAW_USAGE] = to_json(plain(usage.raw))
+            attributes[semconv.ALEX_LLM_RAW_USAGE] = to_json(usage.raw)
         if self._capture == "off":
             return
         for key, value in facts.content.items():

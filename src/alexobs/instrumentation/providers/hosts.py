@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 _BY_SUFFIX = (
     ("openai.com", "openai"),
     ("openai.azure.com", "azure.ai.openai"),
@@ -29,6 +31,7 @@ _BY_SUFFIX = (
 )
 
 
+@functools.lru_cache(maxsize=256)
 def provider_of(host: str, default: str) -> str:
     """Return ``gen_ai.provider.name`` for a host; `default` for a proxy, a gateway or a test."""
     host = host.lower().rstrip(".")
