@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from opentelemetry import metrics as otel_metrics
 from opentelemetry import trace as otel_trace
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from alexobs.tracing import SpanScope, Tracer, TracerProvider
 
 __all__ = ["Observability", "current", "init"]
+
+_T = TypeVar("_T")
+_F = TypeVar("_F", bound="Callable[..., Any]")
 
 
 class Observability:
@@ -123,17 +126,33 @@ class Observability:
         """Return a context manager (also a decorator) for a span of your own."""
         return self.tracer.start_as_current_span(name, attributes=attributes)
 
+    @overload
+    def tool(self, function: _F, /, *, name: str | None = None) -> _F: ...
+    @overload
+    def tool(self, function: None = None, /, *, name: str | None = None) -> Callable[[_F], _F]: ...
     def tool(self, function: Any = None, /, *, name: str | None = None) -> Any:
-        """Decorate a tool: every execution is a span ``alex.tool.execute``, metered and logged."""
+        """Decorate a tool: every execution is a span ``alex.tool.execute``, metered and logged.
+
+        Args:
+            function: sync, async, generator or async generator function, method or class.
+            name: value of ``alex.tool_name``; default: the function's name.
+        """
         return instrumentation.tool(function, obs=self, name=name)
 
-    def instrument(self, target: Any, **options: Any) -> Any:
-        """Return `target` (client, tool, registry or function) so that its calls are observed.
+    def instrument(self, target: _T, **options: Any) -> _T:
+        """Return `target` so that its calls are observed; it behaves as before.
+
+        Args:
+            target: an LLM client (a provider SDK's, or any object with a method like
+                ``complete``), a tool, a registry of tools, or a function.
+            options: of `InstrumentedLLMClient` for clients; ``name`` for tools; ``kind`` when
+                the shape leaves room for doubt.
 
         Raises:
             InstrumentationError: it has no shape that is known.
         """
-        return instrumentation.instrument_object(target, obs=self, **options)
+        observed: _T = instrumentation.instrument_object(target, obs=self, **options)
+        return observed
 
     # -- context across boundaries ---------------------------------------------------------------
 
