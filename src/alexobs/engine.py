@@ -60,6 +60,7 @@ class Engine:
         self._ids = ids
         self._lock = threading.RLock()
         self._processors: list[Any] = []
+        self._forking: list[Any] = []  # locks that are held over a fork
         self._watcher: Watcher | None = None
         self._stdlib: Any = None
         self.prometheus: PrometheusServer | None = None
@@ -339,18 +340,20 @@ class Engine:
 
     def before_fork(self) -> None:
         """Take the locks that the child must not inherit taken."""
-        self.pipeline.lock.acquire(timeout=1.0)
+        locks = (self._lock, self.pipeline.lock)
+        self._forking = [lock for lock in locks if lock.acquire(timeout=1.0)]
         self.sink.hold()
 
     def after_fork_in_parent(self) -> None:
         """Release them."""
         self.sink.release()
-        with contextlib.suppress(RuntimeError):
-            self.pipeline.lock.release()
+        while self._forking:
+            self._forking.pop().release()
 
     def after_fork_in_child(self) -> None:
         """Start clean: what the parent has recorded, the parent sends."""
         self._lock = threading.RLock()
+        self._forking = []
         self.resource = resource_of(self.config)
         self.faults.after_fork_in_child()
         if self.redactor is not None:

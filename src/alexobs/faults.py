@@ -47,6 +47,12 @@ class Faults:
                 fault,
             )
 
+    def after_fork_in_child(self) -> None:
+        """Count anew in a forked child, with a lock that nobody holds."""
+        self._lock = threading.Lock()
+        self.counts.clear()
+        self._told.clear()
+
     def say(self, topic: str, message: str) -> None:
         """Tell the user `message` once a minute per topic."""
         with self._lock:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import os
 import signal
+import sys
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
+
+from alexobs import forks
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -37,8 +42,13 @@ class Living(Protocol):
         ...
 
 
+# What SIGTERM may cost: most of it is waiting for a back end, which comes after the disk.
+SAVE_S = 2.0
+_FINALIZER_PRIORITY = -100  # after those of the application
+
 _living: weakref.WeakSet[Any] = weakref.WeakSet()
 _registered = False
+_saving: threading.Event | None = None
 
 
 def watch(living: Living) -> None:
@@ -46,15 +56,16 @@ def watch(living: Living) -> None:
     global _registered  # noqa: PLW0603 - hooks are per process, and there is one process
     _living.add(living)
     _handle_sigterm()
+    _end_with_multiprocessing()
     if _registered:
         return
     _registered = True
     atexit.register(_each, "at_exit")
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
-            before=lambda: _each("before_fork"),
-            after_in_parent=lambda: _each("after_fork_in_parent"),
-            after_in_child=lambda: _each("after_fork_in_child"),
+            before=_before_fork,
+            after_in_parent=_after_fork_in_parent,
+            after_in_child=_after_fork_in_child,
         )
 
 
@@ -66,6 +77,44 @@ def forget(living: Living) -> None:
 def _each(method: str) -> None:
     for living in list(_living):
         getattr(living, method)()
+
+
+def _before_fork() -> None:
+    _each("before_fork")
+    forks.hold()
+
+
+def _after_fork_in_parent() -> None:
+    forks.release()
+    _each("after_fork_in_parent")
+
+
+def _after_fork_in_child() -> None:
+    global _saving  # noqa: PLW0603 - the parent's
+    _saving = None
+    forks.after_fork_in_child()
+    _each("after_fork_in_child")
+    _end_with_multiprocessing()
+
+
+def _end_with_multiprocessing() -> None:
+    """Be told about the end of multiprocessing's children, which know no `atexit`.
+
+    Their registry of finalizers is cleared when they start, so one that is still to start is
+    given a hook that registers there. Celery's variant of the package works alike.
+    """
+    for package in ("multiprocessing", "billiard"):
+        util = sys.modules.get(f"{package}.util")
+        process = sys.modules.get(f"{package}.process")
+        if util is None or process is None:
+            continue
+        util.register_after_fork(_living, lambda _, util=util: _finalize_with(util))
+        if getattr(process.current_process(), "_parent_pid", None) is not None:
+            _finalize_with(util)
+
+
+def _finalize_with(util: Any) -> None:
+    util.Finalize(None, _each, args=("at_exit",), exitpriority=_FINALIZER_PRIORITY)
 
 
 def _handle_sigterm() -> None:
@@ -80,6 +129,29 @@ def _handle_sigterm() -> None:
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
-    _each("at_terminate")
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """Save what there is, then die of the signal.
+
+    A handler interrupts the main thread anywhere, also where it holds a lock that saving needs.
+    So another thread saves; when it is not done in time, the main thread goes on and lets go of
+    the lock, and the signal is sent again.
+    """
+    global _saving  # noqa: PLW0603 - a process ends once
+    first = _saving is None
+    if _saving is None:
+        _saving = threading.Event()
+        try:
+            _thread.start_new_thread(_save, (_saving,))  # `threading`'s own locks may be held
+        except RuntimeError:  # no thread can be had any more
+            _saving.set()
+    if _saving.wait(SAVE_S) or not first:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _save(saved: threading.Event) -> None:
+    try:
+        _each("at_terminate")
+    finally:
+        saved.set()
+    time.sleep(0.1)  # a handler that has waited for this ends the process by now
     os.kill(os.getpid(), signal.SIGTERM)

@@ -11,11 +11,13 @@ import platform
 import time
 import zlib
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry import context as otel_context
 
 from alexobs.exporters.endpoints import Certificates, Endpoint
+from alexobs.forks import unforked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,6 +48,15 @@ class Answer(NamedTuple):
 
 class UnreachableError(Exception):
     """There was no answer; the message says why and holds neither headers nor credentials."""
+
+
+@cache
+def import_what_requests_need() -> None:
+    """Import it where no fork can come between: see `alexobs.forks`."""
+    with unforked():
+        for module in ("encodings.idna", "urllib3", "urllib.request", "email.utils"):
+            import_module(module)
+        user_agent()
 
 
 @cache
@@ -123,6 +134,7 @@ class HttpTransport:
         Raises:
             UnreachableError: when there is no answer within `timeout_s`.
         """
+        import_what_requests_need()
         headers = {"user-agent": user_agent(), **self._headers, "content-type": content_type}
         if self._gzip and len(body) >= _GZIP_MIN_BYTES:
             body = compress(body)

@@ -13,6 +13,7 @@ from itertools import chain
 from operator import is_
 from typing import TYPE_CHECKING, Any, Protocol
 
+from alexobs.forks import unforked
 from alexobs.redaction import words
 from alexobs.redaction.engine import Engine, Hits, build_engine
 from alexobs.redaction.keys import MOST_KEY_CHARS, KeyNames
@@ -175,7 +176,7 @@ class Redactor:
 
     def _ready(self) -> Engine:
         if self._engine is None:
-            with self._lock:
+            with self._lock, unforked():
                 if self._engine is None:
                     self._rules = builtin_rules(self._names, self.family, self._personal_data)
                     self._engine = self._make_engine(self._rules)

@@ -16,6 +16,7 @@ from alexobs.exporters.answers import short
 from alexobs.exporters.otlp.exporter import OtlpEncoding
 from alexobs.exporters.otlp.response import partial_success, status_of
 from alexobs.exporters.transport import no_instrumentation, redacted, user_agent
+from alexobs.forks import unforked
 from alexobs.records import SendResult
 from alexobs.semconv import SERVER_HEADER
 
@@ -117,10 +118,12 @@ class OtlpGrpcExporter(OtlpEncoding):
         return channel[2][signal]
 
     def _new_channel(self) -> grpc.Channel:
-        import grpc  # noqa: PLC0415 - see the module's docstring
+        with unforked():
+            import grpc  # noqa: PLC0415 - see the module's docstring
 
+            agent = user_agent()
         options = [
-            ("grpc.primary_user_agent", user_agent()),
+            ("grpc.primary_user_agent", agent),
             ("grpc.max_send_message_length", -1),
             # A forked child must not share its parent's connection.
             ("grpc.use_local_subchannel_pool", 1),
