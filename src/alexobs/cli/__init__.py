@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
+    "up": "take telemetry over OTLP, keep it on this machine, and show it",
     "demo": "run the example agent, observed, and show its session",
     "run": "run a program, observed, without changing it",
     "doctor": "say what is configured, reachable, spooled and lost, and what to do",

@@ -1,0 +1,108 @@
+"""Makes one commit of many requests."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alexobs import semconv
+from alexobs.server.ingest import logs, points, proto
+from alexobs.server.ingest.columns import SpanColumns
+from alexobs.server.ingest.contents import Contents
+from alexobs.server.ingest.decode import plain_form
+from alexobs.server.ingest.frames import frames_of
+from alexobs.server.ingest.resources import Senders
+from alexobs.server.ingest.wire import UnusualMessageError
+from alexobs.server.store import Group
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from alexobs.server.ingest.decode import Checked
+    from alexobs.server.ingest.frames import Frames
+    from alexobs.server.store import Store
+
+
+class GroupBuilder:
+    """Turns checked requests into a `Group`; belongs to the writing thread."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._senders = Senders()
+
+    def build(self, requests: Sequence[Checked]) -> Group:
+        """Return what is to be committed of `requests`: nothing that is stored already."""
+        group = Group(time_ns=time.time_ns())
+        contents = Contents()
+        encoded = b"".join(request.payload for request in requests if request.signal == "traces")
+        if encoded:
+            group.spans = self._spans(encoded, contents, group)
+        parsed = [request.payload for request in requests if request.signal == "logs"]
+        if parsed:
+            group.logs, running = logs.tables(parsed, self._senders, group)
+            if running:
+                group.running = self._running(running, contents, group)
+        parsed = [request.payload for request in requests if request.signal == "metrics"]
+        if parsed:
+            group.points = points.table(parsed, self._senders, group)
+        group.messages = contents.bodies
+        return group
+
+    def _spans(self, encoded: bytes, contents: Contents, group: Group) -> pa.Table | None:
+        try:
+            frames = frames_of(encoded)
+            columns = SpanColumns(frames)
+        except UnusualMessageError:
+            frames = frames_of(plain_form(encoded))
+            columns = SpanColumns(frames)
+        identity = columns.identity
+        fresh = np.nonzero(~self._store.seen.repeated(*identity))[0]
+        if len(fresh) < len(frames.starts):
+            if not len(fresh):
+                return None
+            frames = frames.pick(fresh)
+            columns = SpanColumns(frames)
+        group.identity = columns.identity
+        return self._table(frames, columns.decode(contents), group)
+
+    def _running(self, running: list[Any], contents: Contents, group: Group) -> pa.Table | None:
+        request = proto.TraceRequest()
+        for resource, span in running:
+            resource_spans = request.resource_spans.add()
+            resource_spans.resource.CopyFrom(resource)
+            resource_spans.scope_spans.add().spans.append(span)
+        frames = frames_of(request.SerializeToString())
+        columns = SpanColumns(frames)
+        fresh = np.nonzero(~self._store.seen.repeated(*columns.identity))[0]
+        if not len(fresh):
+            return None
+        frames = frames.pick(fresh)
+        columns = SpanColumns(frames)
+        table = self._table(frames, columns.decode(contents), group)
+        return table.set_column(
+            table.column_names.index("status"), "status", pa.array(["running"] * len(table))
+        )
+
+    def _table(self, frames: Frames, columns: dict[str, Any], group: Group) -> pa.Table:
+        senders = [self._senders.resource(encoded) for encoded in frames.resources]
+        group.resources += [sender.row(group.time_ns) for sender in senders]
+        ids = np.array([sender.resource_id for sender in senders], dtype=np.uint64)
+        scopes = [self._senders.scope(encoded) for encoded in frames.scopes]
+        columns["service"] = _repeated(frames.resource, [sender.service for sender in senders])
+        columns["resource_id"] = pa.array(ids[frames.resource])
+        columns["scope"] = _repeated(frames.scope, scopes)
+        failed = pc.equal(columns["status_code"], 2)
+        status = columns["status"].cast(pa.string())
+        columns["status"] = pc.coalesce(status, pc.if_else(failed, semconv.ERROR, semconv.SUCCESS))
+        columns["kind"] = pc.coalesce(columns["kind"].cast(pa.string()), pa.scalar("span"))
+        return pa.table(columns)
+
+
+def _repeated(indexes: Any, values: list[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(
+        pa.array(indexes.astype(np.int32)), pa.array(values, pa.string())
+    )

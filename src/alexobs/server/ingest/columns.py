@@ -1,0 +1,408 @@
+"""Turns checked span requests into the store's columns."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from alexobs import semconv
+from alexobs.server.ingest import proto
+from alexobs.server.ingest.contents import Contents
+from alexobs.server.ingest.wire import Fields, scan, varints, views
+
+if TYPE_CHECKING:
+    from alexobs.server.ingest.frames import Frames
+    from alexobs.server.ingest.wire import Buffer, Ints
+
+# Column to the attribute that fills it. What arrives under other names has been brought to these.
+TEXTS: Final = {
+    "kind": semconv.ALEX_KIND,
+    "status": semconv.ALEX_STATUS,
+    "error_type": semconv.ERROR_TYPE,
+    "model": semconv.GEN_AI_REQUEST_MODEL,
+    "response_model": semconv.GEN_AI_RESPONSE_MODEL,
+    "provider": semconv.GEN_AI_PROVIDER_NAME,
+    "operation": semconv.GEN_AI_OPERATION_NAME,
+    "session_id": semconv.ALEX_SESSION_ID,
+    "run_id": semconv.ALEX_RUN_ID,
+    "parent_run_id": semconv.ALEX_PARENT_RUN_ID,
+    "user_id": semconv.ALEX_USER_ID,
+    "agent": semconv.ALEX_AGENT,
+    "tool_name": semconv.ALEX_TOOL_NAME,
+    "tool_call_id": semconv.GEN_AI_TOOL_CALL_ID,
+    "price_id": semconv.ALEX_COST_PRICE_ID,
+    "price_date": semconv.ALEX_COST_PRICE_DATE,
+    "unpriced": semconv.ALEX_COST_UNPRICED,
+}
+INTEGERS: Final = {
+    "iteration": semconv.ALEX_ITERATION,
+    "attempts": semconv.ALEX_LLM_ATTEMPTS,
+    "uncached_input": semconv.ALEX_TOKENS_UNCACHED_INPUT,
+    "cache_read": semconv.ALEX_TOKENS_CACHE_READ,
+    "cache_write": semconv.ALEX_TOKENS_CACHE_WRITE,
+    "output": semconv.ALEX_TOKENS_OUTPUT,
+    "reasoning": semconv.ALEX_TOKENS_REASONING,
+}
+DOUBLES: Final = {"cost": semconv.ALEX_COST, "ttft_s": semconv.GEN_AI_RESPONSE_TTFC}
+CONTENTS: Final = {
+    "input_messages": semconv.GEN_AI_INPUT_MESSAGES,
+    "output_messages": semconv.GEN_AI_OUTPUT_MESSAGES,
+    "system_instructions": semconv.GEN_AI_SYSTEM_INSTRUCTIONS,
+    "tool_definitions": semconv.GEN_AI_TOOL_DEFINITIONS,
+    "tool_arguments": semconv.GEN_AI_TOOL_CALL_ARGUMENTS,
+    "tool_result": semconv.GEN_AI_TOOL_CALL_RESULT,
+}
+# Said by other columns already.
+REDUNDANT: Final = frozenset(
+    {
+        semconv.GEN_AI_TOOL_NAME,
+        semconv.GEN_AI_USAGE_INPUT_TOKENS,
+        semconv.GEN_AI_USAGE_OUTPUT_TOKENS,
+        semconv.GEN_AI_USAGE_CACHE_READ,
+        semconv.GEN_AI_USAGE_CACHE_WRITE,
+        semconv.GEN_AI_USAGE_REASONING,
+        semconv.ALEX_LLM_MODEL,
+        semconv.ALEX_LLM_INPUT_TOKENS,
+        semconv.ALEX_LLM_OUTPUT_TOKENS,
+        semconv.ALEX_LLM_TOKEN_COUNT,
+    }
+)
+_STRING, _BOOL, _INT, _DOUBLE = 1, 2, 3, 4
+
+
+class Identity(NamedTuple):
+    """Which spans they are, as numbers."""
+
+    trace_hi: Any
+    trace_lo: Any
+    span_id: Any
+
+
+class Attributes(NamedTuple):
+    """All attributes of all spans, sorted by span: key code, type of value and where it is."""
+
+    row: Ints
+    code: Ints
+    type: Ints
+    start: Ints
+    end: Ints
+    keys: list[str]
+
+    def where(self, mask: Any) -> Attributes:
+        """Return the attributes that `mask` picks."""
+        return Attributes(
+            self.row[mask],
+            self.code[mask],
+            self.type[mask],
+            self.start[mask],
+            self.end[mask],
+            self.keys,
+        )
+
+
+class SpanColumns:
+    """Decodes the spans of `frames`; `identity` is known before the rest is decoded."""
+
+    def __init__(self, frames: Frames) -> None:
+        self._frames = frames
+        self._buffer = frames.buffer
+        self._rows = len(frames.starts)
+        self._fields = scan(frames.buffer, frames.starts, frames.ends)
+        trace, _ = self._fields.places(1, self._rows)
+        span, _ = self._fields.places(2, self._rows)
+        big = frames.buffer.be64
+        self.identity = Identity(
+            big[trace].astype(np.uint64), big[trace + 8].astype(np.uint64), big[span].astype("u8")
+        )
+
+    def decode(self, contents: Contents) -> dict[str, Any]:
+        """Return column name to array; bodies of messages go to `contents`."""
+        columns = self._own_fields()
+        attributes = self._attributes()
+        taken = np.zeros(len(attributes.row), dtype=bool)
+        for column, key in TEXTS.items():
+            columns[column] = self._texts(attributes, key, taken)
+        for column, key in (INTEGERS | DOUBLES).items():
+            columns[column] = self._numbers(attributes, key, taken, column in INTEGERS)
+        for column, key in CONTENTS.items():
+            columns[column] = self._contents(attributes, key, taken, contents)
+        for key in REDUNDANT.intersection(attributes.keys):
+            taken |= attributes.code == attributes.keys.index(key)
+        columns |= self._others(attributes.where(~taken))
+        return columns
+
+    # -- the span's own fields -----------------------------------------------------------------
+
+    def _own_fields(self) -> dict[str, Any]:
+        fields, rows, buffer = self._fields, self._rows, self._buffer
+        start_ns = self._fixed(7)
+        end_ns = self._fixed(8)
+        running = end_ns == 0
+        parent, parent_end = fields.places(4, rows)
+        parent_id = np.where(parent_end - parent == 8, buffer.be64[parent].astype("u8"), 0)
+        return {
+            "trace_hi": pa.array(self.identity.trace_hi),
+            "trace_lo": pa.array(self.identity.trace_lo),
+            "span_id": pa.array(self.identity.span_id),
+            "parent_id": pa.array(parent_id.astype(np.uint64)),
+            "start_ns": pa.array(start_ns),
+            "duration_ns": pa.array(np.maximum(end_ns - start_ns, 0), mask=running),
+            "name": views(buffer, *_empty_for_absent(*fields.places(5, rows))),
+            "otel_kind": pa.array(self._varint(6).clip(0, 255).astype(np.uint8)),
+            "trace_state": views(buffer, *fields.places(3, rows)),
+            "flags": pa.array(self._fixed32(16)),
+            "dropped": pa.array(
+                (self._varint(10) + self._varint(12) + self._varint(14))
+                .clip(0, 2**32 - 1)
+                .astype(np.uint32)
+            ),
+            **self._status(),
+            "events": self._rare(11, proto.Event, _event),
+            "links": self._rare(13, proto.Link, _link),
+        }
+
+    def _status(self) -> dict[str, Any]:
+        starts, ends = self._fields.places(15, self._rows)
+        inner = scan(self._buffer, starts, ends)
+        code = np.zeros(self._rows, dtype=np.uint8)
+        place, _ = inner.places(3, self._rows)
+        present = np.nonzero(place >= 0)[0]
+        if len(present):
+            code[present] = varints(self._buffer, place[present])[0].clip(0, 2)
+        return {
+            "status_code": pa.array(code),
+            "status_message": views(self._buffer, *inner.places(2, self._rows)),
+        }
+
+    def _fixed(self, number: int) -> Ints:
+        place, _ = self._fields.places(number, self._rows)
+        value: Ints = np.where(place >= 0, self._buffer.i64[place], 0)
+        return np.maximum(value, 0)  # beyond the year 2262 it is no time
+
+    def _fixed32(self, number: int) -> Any:
+        place, _ = self._fields.places(number, self._rows)
+        return np.where(place >= 0, self._buffer.u32[place], 0).astype(np.uint32)
+
+    def _varint(self, number: int) -> Ints:
+        place, _ = self._fields.places(number, self._rows)
+        result = np.zeros(self._rows, dtype=np.int64)
+        present = np.nonzero(place >= 0)[0]
+        if len(present):
+            result[present] = varints(self._buffer, place[present])[0]
+        return result
+
+    def _rare(self, number: int, kind: Any, convert: Any) -> pa.Array:
+        """Return events or links as JSON text; few spans have any."""
+        mask = self._fields.number == number
+        if not mask.any():
+            return pa.nulls(self._rows, pa.string())
+        found: dict[int, list[Any]] = {}
+        picked = self._fields.where(mask)
+        data = self._buffer.data
+        for row, start, end in zip(
+            picked.row.tolist(), picked.start.tolist(), picked.end.tolist(), strict=True
+        ):
+            found.setdefault(row, []).append(convert(kind.FromString(data[start:end])))
+        texts: list[str | None] = [None] * self._rows
+        for row, items in found.items():
+            texts[row] = msgspec.json.encode(items).decode()
+        return pa.array(texts, pa.string())
+
+    # -- attributes ----------------------------------------------------------------------------
+
+    def _attributes(self) -> Attributes:
+        pairs = self._fields.where(self._fields.number == 9)
+        order = np.argsort(pairs.row, kind="stable")
+        pairs = pairs.where(order)
+        count = len(pairs.row)
+        inner = scan(self._buffer, pairs.start, pairs.end)
+        key = _empty_for_absent(*inner.places(1, count))
+        encoded = views(self._buffer, *key).dictionary_encode()
+        codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        values = scan(self._buffer, *inner.places(2, count))
+        kinds = np.zeros(count, dtype=np.int64)
+        start = np.full(count, -1, dtype=np.int64)
+        end = np.full(count, -1, dtype=np.int64)
+        kinds[values.row] = values.number
+        start[values.row] = values.start
+        end[values.row] = values.end
+        found = Attributes(pairs.row, codes, kinds, start, end, encoded.dictionary.to_pylist())
+        return self._without_repeated_keys(found)
+
+    def _without_repeated_keys(self, attributes: Attributes) -> Attributes:
+        """Keep the last value of a key that a span has twice."""
+        both = attributes.row * len(attributes.keys) + attributes.code
+        _, last = np.unique(both[::-1], return_index=True)
+        if len(last) == len(both):
+            return attributes
+        return attributes.where(np.sort(len(both) - 1 - last))
+
+    def _picked(self, attributes: Attributes, key: str) -> Ints | None:
+        """Return the indexes of the attributes called `key`."""
+        if key not in attributes.keys:
+            return None
+        return np.nonzero(attributes.code == attributes.keys.index(key))[0]
+
+    def _texts(self, attributes: Attributes, key: str, taken: Any) -> pa.Array:
+        picked = self._picked(attributes, key)
+        if picked is None:
+            return pa.nulls(self._rows, pa.string_view())
+        picked = picked[attributes.type[picked] == _STRING]
+        taken[picked] = True
+        return self._views_at(attributes.where(picked))
+
+    def _views_at(self, picked: Attributes) -> pa.Array:
+        starts = np.full(self._rows, -1, dtype=np.int64)
+        ends = np.full(self._rows, -1, dtype=np.int64)
+        starts[picked.row] = picked.start
+        ends[picked.row] = picked.end
+        return views(self._buffer, starts, ends)
+
+    def _numbers(self, attributes: Attributes, key: str, taken: Any, whole: bool) -> pa.Array:
+        picked = self._picked(attributes, key)
+        dtype: Any = np.int64 if whole else np.float64
+        values = np.zeros(self._rows, dtype=dtype)
+        missing = np.ones(self._rows, dtype=bool)
+        if picked is not None:
+            for kind in (_INT, _DOUBLE):
+                chosen = picked[attributes.type[picked] == kind]
+                found = attributes.where(chosen)
+                numbers: Any = _read(self._buffer, found, kind)
+                fine = np.isfinite(numbers) & (np.abs(numbers) < 2.0**62)
+                values[found.row[fine]] = numbers[fine].astype(dtype)
+                missing[found.row[fine]] = False
+                taken[chosen[fine]] = True
+        return pa.array(values, mask=missing)
+
+    def _contents(
+        self, attributes: Attributes, key: str, taken: Any, contents: Contents
+    ) -> pa.Array:
+        kind = pa.list_(pa.uint64())
+        picked = self._picked(attributes, key)
+        if picked is None:
+            return pa.nulls(self._rows, kind)
+        picked = picked[attributes.type[picked] == _STRING]
+        taken[picked] = True
+        found = attributes.where(picked)
+        data = self._buffer.data
+        hashes = [
+            contents.add(data[start:end])
+            for start, end in zip(found.start.tolist(), found.end.tolist(), strict=True)
+        ]
+        lengths = np.zeros(self._rows, dtype=np.int32)
+        lengths[found.row] = np.fromiter(map(len, hashes), dtype=np.int32, count=len(hashes))
+        missing = np.ones(self._rows, dtype=bool)
+        missing[found.row] = False
+        offsets = np.zeros(self._rows + 1, dtype=np.int32)
+        np.cumsum(lengths, out=offsets[1:])
+        flat = np.fromiter((one for many in hashes for one in many), dtype=np.uint64)
+        return pa.ListArray.from_arrays(offsets, pa.array(flat), mask=pa.array(missing))
+
+    def _others(self, attributes: Attributes) -> dict[str, Any]:
+        texts = attributes.where(attributes.type == _STRING)
+        values = attributes.where(attributes.type != _STRING)
+        return {
+            "attributes": self._map(texts, views(self._buffer, texts.start, texts.end)),
+            "attributes_json": self._map(values, _json(self._buffer, values)),
+        }
+
+    def _map(self, attributes: Attributes, values: pa.Array) -> pa.Array:
+        offsets = np.zeros(self._rows + 1, dtype=np.int32)
+        np.cumsum(np.bincount(attributes.row, minlength=self._rows), out=offsets[1:])
+        keys = pa.DictionaryArray.from_arrays(
+            pa.array(attributes.code.astype(np.int32)), pa.array(attributes.keys, pa.string())
+        )
+        return pa.MapArray.from_arrays(pa.array(offsets), keys, values)
+
+
+def _empty_for_absent(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
+    absent = starts < 0
+    return (
+        (np.where(absent, 0, starts), np.where(absent, 0, ends))
+        if absent.any()
+        else (
+            starts,
+            ends,
+        )
+    )
+
+
+def _read(buffer: Buffer, found: Attributes, kind: int) -> Any:
+    if kind == _DOUBLE:
+        return buffer.f64[found.start]
+    return varints(buffer, found.start)[0]
+
+
+def _json(buffer: Buffer, values: Attributes) -> pa.Array:
+    """Return JSON texts of values that are no texts."""
+    texts: list[str] = ["null"] * len(values.row)
+    for kind in np.unique(values.type).tolist():
+        chosen = np.nonzero(values.type == kind)[0]
+        found = values.where(chosen)
+        for index, text in zip(chosen.tolist(), _json_texts(buffer, found, kind), strict=True):
+            texts[index] = text
+    return pa.array(texts, pa.string())
+
+
+def _json_texts(buffer: Buffer, found: Attributes, kind: int) -> list[str]:
+    if kind == _BOOL:
+        return ["true" if value else "false" for value in _read(buffer, found, kind).tolist()]
+    if kind == _INT:
+        return list(map(str, _read(buffer, found, kind).tolist()))
+    if kind == _DOUBLE:
+        return [json_text(value) for value in _read(buffer, found, kind).tolist()]
+    if kind not in (5, 6, 7):
+        return ["null"] * len(found.row)
+    known: dict[bytes, str] = {}  # values such as finish reasons repeat
+    result = []
+    for start, end in zip(found.start.tolist(), found.end.tolist(), strict=True):
+        encoded = buffer.data[start:end]
+        text = known.get(encoded)
+        if text is None:
+            text = known[encoded] = json_text(_nested(encoded, kind))
+        result.append(text)
+    return result
+
+
+def _nested(encoded: bytes, kind: int) -> Any:
+    value = proto.AnyValue()
+    if kind == 7:
+        return encoded
+    target = value.array_value if kind == 5 else value.kvlist_value
+    target.MergeFromString(encoded)
+    target.SetInParent()
+    return proto.value_of(value)
+
+
+def json_text(value: Any) -> str:
+    """Return JSON text; bytes as base64, and numbers that JSON lacks as text."""
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):  # noqa: PLR0124
+        return f'"{value}"'
+    return msgspec.json.encode(value, enc_hook=_text_of).decode()
+
+
+def _text_of(value: Any) -> Any:
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+
+
+def _event(event: Any) -> dict[str, Any]:
+    return {
+        "time_ns": event.time_unix_nano,
+        "name": event.name,
+        "attributes": proto.attributes_of(event.attributes),
+    }
+
+
+def _link(link: Any) -> dict[str, Any]:
+    return {
+        "trace_id": link.trace_id.hex(),
+        "span_id": link.span_id.hex(),
+        "attributes": proto.attributes_of(link.attributes),
+    }
+
+
+__all__ = ["Fields", "SpanColumns", "json_text"]

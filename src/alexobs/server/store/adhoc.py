@@ -1,0 +1,69 @@
+"""Users' own SQL: one SELECT, read-only, bounded in time and rows."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from alexobs.errors import AlexobsError
+from alexobs.server.store.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class QueryError(AlexobsError):
+    """A query that cannot be run; the message is the database's, for the one who wrote it."""
+
+
+def run(
+    connection: duckdb.DuckDBPyConnection, text: str, max_rows: int, timeout_s: float
+) -> Result:
+    """Return what `text` finds.
+
+    Raises:
+        QueryError: it is not one SELECT, is wrong, or takes longer than `timeout_s`.
+    """
+    try:
+        statements = connection.extract_statements(text)
+    except duckdb.Error as error:
+        raise QueryError(str(error)) from None
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise QueryError("one SELECT is taken, and nothing else")
+    with _interrupted_after(connection, timeout_s) as late:
+        try:
+            connection.execute("BEGIN TRANSACTION READ ONLY")
+            found = connection.execute(statements[0])
+            columns = [column[0] for column in found.description or ()]
+            rows = found.fetchmany(max_rows + 1)
+        except duckdb.InterruptException:
+            raise QueryError(f"the query took longer than {timeout_s:g} s") from None
+        except (duckdb.Error, RuntimeError) as error:
+            message = f"took longer than {timeout_s:g} s" if late.is_set() else str(error)
+            raise QueryError(message) from None
+        finally:
+            with contextlib.suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
+    return Result(columns, rows[:max_rows], len(rows) > max_rows)
+
+
+@contextlib.contextmanager
+def _interrupted_after(
+    connection: duckdb.DuckDBPyConnection, timeout_s: float
+) -> Iterator[threading.Event]:
+    late = threading.Event()
+
+    def interrupt() -> None:
+        late.set()
+        connection.interrupt()
+
+    timer = threading.Timer(timeout_s, interrupt)
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()
+        timer.join()

@@ -1,0 +1,226 @@
+"""The store: one file, one writer, any number of readers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+
+from alexobs.errors import ServerError
+from alexobs.server.store import adhoc, named, schema
+from alexobs.server.store.result import Result
+from alexobs.server.store.seen import SeenSpans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pyarrow as pa
+
+    from alexobs.server.store.group import Group
+
+FILE_NAME: Final = "alexobs.duckdb"
+_WRITES: Final = Path(__file__).parent / "writes"
+# Reading holds no more than this; ingest needs about a third of it.
+MEMORY_LIMIT: Final = "1GB"
+# A commit appends to the write-ahead log; beyond this size it is folded into the file.
+CHECKPOINT_SIZE: Final = "128MB"
+
+
+class Store:
+    """Telemetry in one file. `commit` belongs to one thread; everything else to any.
+
+    Args:
+        folder: where the file is; made when absent, for its owner alone.
+
+    Raises:
+        ServerError: another process owns the data, a newer version wrote it, or it is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE_NAME
+        self._main = _open(folder, self.path)
+        try:
+            schema.prepare(self._main)
+            _lock_down(self._main)
+            self._writer = self._main.cursor()
+            self._readers: list[duckdb.DuckDBPyConnection] = []
+            self._lock = threading.Lock()
+            self._changed = threading.Condition()
+            self.committed = self._last_seq()
+            self.seen = SeenSpans(self._writer)
+            self._known_resources = set(_flat(self._main, "SELECT resource_id FROM resources"))
+        except BaseException:
+            self._main.close()
+            raise
+
+    def close(self) -> None:
+        """Fold the log into the file and close it."""
+        with self._lock:
+            for reader in self._readers:
+                reader.close()
+            self._readers.clear()
+        self._writer.close()
+        self._main.close()
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def commit(self, group: Group) -> int:
+        """Write all of `group` or nothing, durably; return the commit's number."""
+        seq = self.committed + 1
+        writer = self._writer
+        writer.execute("BEGIN")
+        try:
+            self._write(group, seq)
+            writer.execute("COMMIT")
+        except BaseException:
+            _roll_back(writer)
+            raise
+        self._known_resources.update(row[0] for row in group.resources)
+        self._remember(group)
+        with self._changed:
+            self.committed = seq
+            self._changed.notify_all()
+        return seq
+
+    def _write(self, group: Group, seq: int) -> None:
+        writer = self._writer
+        for name, table in group.tables().items():
+            writer.register("batch", table)
+            if name == "finished_spans":
+                for statement in _statements("spans"):
+                    writer.execute(statement, {"seq": seq})
+            else:
+                writer.execute(f"INSERT INTO {name} BY NAME SELECT ? AS seq, * FROM batch", [seq])  # noqa: S608
+            writer.unregister("batch")
+        if group.messages:
+            self._write_messages(group)
+        for row in group.resources:
+            if row[0] not in self._known_resources:
+                writer.execute("INSERT OR IGNORE INTO resources VALUES (?, ?, ?, ?, ?)", list(row))
+
+    def _remember(self, group: Group) -> None:
+        if group.spans is not None and len(group.spans):
+            self.seen.add(group.identity.trace_lo, group.identity.span_id)
+
+    def _write_messages(self, group: Group) -> None:
+        import pyarrow as pa  # noqa: PLC0415
+
+        bodies = pa.table(
+            {
+                "hash": pa.array(list(group.messages), pa.uint64()),
+                "body": pa.array(list(group.messages.values()), pa.string()),
+            }
+        )
+        self._writer.register("bodies", bodies)
+        self._writer.execute(
+            "INSERT INTO message_rows SELECT hash, ?, body FROM bodies", [group.time_ns]
+        )
+        self._writer.unregister("bodies")
+
+    def wait(self, after: int, timeout_s: float) -> int:
+        """Return the last commit's number as soon as it is beyond `after`, or at the timeout."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.committed > after, timeout_s)
+            return self.committed
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def query(self, name: str, /, **parameters: Any) -> Result:
+        """Return what the named query finds; parameters that are not given are NULL."""
+        text, wanted = named.text_of(name)
+        with self._reader() as reader:
+            return _result(reader.execute(text, named.bound(wanted, parameters)))
+
+    def arrow(self, name: str, /, **parameters: Any) -> pa.Table:
+        """Return what the named query finds, as an Arrow table."""
+        text, wanted = named.text_of(name)
+        with self._reader() as reader:
+            found: pa.Table = reader.sql(
+                text, params=named.bound(wanted, parameters)
+            ).to_arrow_table()
+            return found
+
+    def messages(self, hashes: Iterable[int]) -> dict[int, str]:
+        """Return the JSON texts of messages by their hashes."""
+        return dict(self.query("message_bodies", hashes=sorted(set(hashes))).rows)
+
+    def sql(self, text: str, *, max_rows: int = 1000, timeout_s: float = 5.0) -> Result:
+        """Return what a user's query finds, at most `max_rows` rows of it.
+
+        Raises:
+            QueryError: it is not one SELECT, is wrong, or takes longer than `timeout_s`.
+        """
+        with self._reader() as reader:
+            return adhoc.run(reader, text, max_rows, timeout_s)
+
+    @contextmanager
+    def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._lock:
+            reader = self._readers.pop() if self._readers else self._main.cursor()
+        try:
+            yield reader
+        finally:
+            with self._lock:
+                self._readers.append(reader)
+
+    def _last_seq(self) -> int:
+        tables = ("finished_spans", "running_spans", "log_rows", "point_rows", "trace_parts")
+        texts = " UNION ALL ".join(f"SELECT max(seq) AS seq FROM {name}" for name in tables)  # noqa: S608
+        return _flat(self._main, f"SELECT coalesce(max(seq), 0) FROM ({texts})")[0]  # noqa: S608
+
+
+def _open(folder: Path, path: Path) -> duckdb.DuckDBPyConnection:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        return duckdb.connect(
+            str(path),
+            config={
+                "memory_limit": MEMORY_LIMIT,
+                "checkpoint_threshold": CHECKPOINT_SIZE,
+                "storage_compatibility_version": "latest",
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "preserve_insertion_order": "true",
+            },
+        )
+    except duckdb.Error as error:
+        raise ServerError(_why_not(path, str(error))) from None
+
+
+def _why_not(path: Path, message: str) -> str:
+    if "lock" in message.lower():
+        return f"another alexobs server owns {path.parent}: stop it, or choose another --data-dir"
+    return f"{path} cannot be opened: {message.splitlines()[0]}"
+
+
+def _lock_down(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let no query reach files, the network, this process's objects or these settings."""
+    connection.execute("SET python_enable_replacements = false")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.execute("ROLLBACK")
+    except duckdb.Error:
+        time.sleep(0)  # the failed commit has ended the transaction already
+
+
+@cache
+def _statements(name: str) -> list[str]:
+    return schema.statements((_WRITES / f"{name}.sql").read_text(encoding="utf-8"))
+
+
+def _result(found: duckdb.DuckDBPyConnection) -> Result:
+    columns = [column[0] for column in found.description or ()]
+    return Result(columns, found.fetchall())
+
+
+def _flat(connection: duckdb.DuckDBPyConnection, text: str) -> list[Any]:
+    return [row[0] for row in connection.execute(text).fetchall()]
