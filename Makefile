@@ -39,7 +39,8 @@ lint: $(STAMP) ## style and import rules
 .PHONY: types
 types: $(STAMP) ## strict types, by two checkers
 	@$(BIN)/mypy
-	@$(BIN)/pyright --warnings
+	@$(BIN)/mypy --strict tests/typing/api.py
+	@$(BIN)/pyright tests/typing
 
 .PHONY: bench
 bench: $(STAMP) ## all benchmarks against the rivals, as tables

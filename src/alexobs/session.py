@@ -238,18 +238,18 @@ class Iteration(_Scope):
 
 
 def _each_call(function: _F, scope: Callable[[], _Scope]) -> _F:
-    wrapper: Any
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
-        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        async def observed_coroutine(*args: Any, **kwargs: Any) -> Any:
             with scope():
                 return await function(*args, **kwargs)
-    else:
 
-        @functools.wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with scope():
-                return function(*args, **kwargs)
+        return observed_coroutine  # type: ignore[return-value]
 
-    return wrapper  # type: ignore[no-any-return]
+    @functools.wraps(function)
+    def observed(*args: Any, **kwargs: Any) -> Any:
+        with scope():
+            return function(*args, **kwargs)
+
+    return observed  # type: ignore[return-value]

@@ -160,3 +160,9 @@ class InstrumentedLLMClient(metaclass=_Client):
     Raises:
         InstrumentationError: it is no client of a model.
     """
+
+    if TYPE_CHECKING:  # made by the metaclass; what comes back has everything that went in
+
+        def __init__(self, client: Any, obs: Instruments, **options: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102

@@ -230,3 +230,10 @@ class InstrumentedToolRegistry(metaclass=_Registry):
     Raises:
         InstrumentationError: it has none of these.
     """
+
+    if TYPE_CHECKING:  # made by the metaclass; what comes back has everything that went in
+
+        def __init__(self, registry: Any, obs: Instruments) -> None: ...
+        def __getitem__(self, key: Any) -> Any: ...
+        def __getattr__(self, name: str) -> Any: ...
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102

@@ -274,3 +274,9 @@ class InstrumentedToolExecutor(metaclass=_Executor):
     Raises:
         InstrumentationError: it has none of these.
     """
+
+    if TYPE_CHECKING:  # made by the metaclass; what comes back has everything that went in
+
+        def __init__(self, tool: Any, obs: Instruments, *, name: str | None = None) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102

@@ -65,7 +65,7 @@ class Tracer(otel.Tracer):
         """
         runtime = self._provider.runtime
         found = current_context() if context is None else context
-        parent = found.get(SPAN_KEY)
+        parent: Any = found.get(SPAN_KEY)
         if run is None:
             run = found.get(RUN_KEY)  # type: ignore[assignment]
         if parent.__class__ is Span:
@@ -83,7 +83,7 @@ class Tracer(otel.Tracer):
             trace_state = None
             local_root = True
         else:
-            trace_id, parent_span_id, sampled, flags, trace_state = _place(runtime, parent)  # type: ignore[arg-type]
+            trace_id, parent_span_id, sampled, flags, trace_state = _place(runtime, parent)
             local_root = True
         span_id = runtime.new_span_id() or 1
         if not runtime.enabled:
@@ -273,7 +273,6 @@ def _copied(runtime: Runtime, attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _decorated(function: _F, scope: Callable[[], SpanScope]) -> _F:
-    wrapper: Any
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
         raise TypeError(
             f"{function.__qualname__} is a generator: a span cannot be current across its yields; "
@@ -282,17 +281,18 @@ def _decorated(function: _F, scope: Callable[[], SpanScope]) -> _F:
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
-        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        async def observed_coroutine(*args: Any, **kwargs: Any) -> Any:
             with scope():
                 return await function(*args, **kwargs)
-    else:
 
-        @functools.wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with scope():
-                return function(*args, **kwargs)
+        return observed_coroutine  # type: ignore[return-value]
 
-    return wrapper  # type: ignore[no-any-return]
+    @functools.wraps(function)
+    def observed(*args: Any, **kwargs: Any) -> Any:
+        with scope():
+            return function(*args, **kwargs)
+
+    return observed  # type: ignore[return-value]
 
 
 __all__ = ["SpanContext", "SpanScope", "Tracer", "TracerProvider"]
