@@ -71,5 +71,6 @@ def run(args: argparse.Namespace) -> int:
 def _announce(server: Any, args: argparse.Namespace) -> None:
     host = args.host
     print(f"alexobs is up: http://{host}:{server.port('web')}")
+    print(f"  OTLP/gRPC  {host}:{server.port('grpc')}")
     print(f"  OTLP/HTTP  http://{host}:{server.port('http')}")
     print(f"  data       {args.data_dir.expanduser()}", flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 import threading
 from dataclasses import dataclass, field
 from importlib import import_module, util
@@ -17,8 +18,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from alexobs.errors import ServerError
+from alexobs.config.model import RedactionConfig
+from alexobs.errors import PriceError, ServerError
+from alexobs.pricing import Prices, default_prices
+from alexobs.redaction import Redactor
 from alexobs.server.ingest.decode import Checker
+from alexobs.server.ingest.grpc import GrpcFront
 from alexobs.server.ingest.http import OtlpApp
 from alexobs.server.ingest.intake import Intake
 from alexobs.server.ingest.normalise import Normaliser
@@ -110,11 +115,21 @@ class Server:
             self._close_sockets()
             raise
         self.writer = Writer(self.store)
-        self.intake = Intake(Checker(Normaliser()), self.writer)
+        normaliser = Normaliser(_prices(), Redactor(RedactionConfig()))
+        self.intake = Intake(Checker(normaliser), self.writer)
+        try:
+            self._grpc = GrpcFront(
+                self.intake, host=settings.host, port=settings.grpc_port, token=settings.token
+            )
+        except BaseException:
+            self._close()
+            raise
         self.context = Context(self.store, self.intake, settings, self._stopping)
 
     def port(self, name: str) -> int:
-        """Return the port that is listened on: ``http`` or ``web``."""
+        """Return the port that is listened on: ``grpc``, ``http`` or ``web``."""
+        if name == "grpc":
+            return self._grpc.port
         port: int = self._sockets[name].getsockname()[1]
         return port
 
@@ -123,9 +138,13 @@ class Server:
         try:
             asyncio.run(self._serve(ready))
         finally:
-            self.writer.stop()
-            self.store.close()
-            self._close_sockets()
+            self._grpc.stop(SHUTDOWN_S)
+            self._close()
+
+    def _close(self) -> None:
+        self.writer.stop()
+        self.store.close()
+        self._close_sockets()
 
     def stop(self) -> None:
         """End `run`; from any thread or signal handler."""
@@ -145,6 +164,7 @@ class Server:
             if any(task.done() for task in tasks) or self._stopping.is_set():
                 break
             await asyncio.sleep(0.005)
+        self._grpc.start()
         if ready is not None and not self._stopping.is_set():
             ready()
         if self._stopping.is_set():
@@ -155,6 +175,14 @@ class Server:
         for listening in self._sockets.values():
             with contextlib.suppress(OSError):
                 listening.close()
+
+
+def _prices() -> Prices:
+    try:
+        return default_prices()
+    except PriceError as error:
+        print(f"alexobs: your own prices are left out: {error}", file=sys.stderr)  # noqa: T201
+        return Prices()
 
 
 def _uvicorn(app: ASGIApp) -> uvicorn.Server:

@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from alexobs import semconv
 from alexobs.server.ingest import proto
-from alexobs.server.ingest.contents import Contents
 from alexobs.server.ingest.wire import Fields, scan, varints, views
 
 if TYPE_CHECKING:
+    from alexobs.server.ingest.contents import Contents
     from alexobs.server.ingest.frames import Frames
     from alexobs.server.ingest.wire import Buffer, Ints
 

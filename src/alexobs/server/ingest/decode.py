@@ -24,12 +24,12 @@ class Checked(NamedTuple):
     """A request that can be written.
 
     ``payload`` is an encoded trace request, or a parsed logs or metrics request; ``rejected``
-    records of it are left out, for the reason in ``message``.
+    further ones of it are left out, for the reason in ``message``.
     """
 
     signal: Signal
     payload: Any
-    count: int
+    records: int
     rejected: int = 0
     message: str = ""
 
@@ -75,7 +75,7 @@ class Checker:
                 count += len(spans)
                 foreign = not scope_spans.scope.name.startswith(OWN_SCOPE)
                 if foreign and len(spans):
-                    self._normaliser.normalise(resource_spans.resource, scope_spans)
+                    self._normaliser.normalise(spans, scope_spans.scope.name)
                 changed = changed or bool(bad) or foreign
         if changed:
             request.DiscardUnknownFields()

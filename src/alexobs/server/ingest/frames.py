@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -10,6 +9,8 @@ import numpy as np
 from alexobs.server.ingest.wire import PADDING, Buffer, UnusualMessageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from alexobs.server.ingest.wire import Ints
 
 _DELIMITED: Final = 2

@@ -14,6 +14,8 @@ from alexobs.server.ingest.json_form import message_from_json
 from alexobs.server.ingest.writer import FullError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from starlette.types import Receive, Scope, Send
 
     from alexobs.records import Signal
@@ -105,7 +107,7 @@ class OtlpApp:
             raise Refusal(503, message[:300], retry=True) from None
         return checked
 
-    def _check(self, signal: Signal, kind: str, body: bytes) -> Any:
+    def _check(self, signal: Signal, kind: str, body: bytes) -> tuple[Checked, Future[None]]:
         if kind == JSON:
             checked = self._intake.checker.check_message(signal, message_from_json(signal, body))
             return self._intake.queue(checked, len(body))

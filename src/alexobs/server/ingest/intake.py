@@ -48,7 +48,7 @@ class Intake:
         """Return a request that was checked and the future of its commit."""
         done = self.writer.submit(checked, size)
         self.count(self.requests, checked.signal, 1)
-        self.count(self.records, checked.signal, checked.count)
+        self.count(self.records, checked.signal, checked.records)
         self.count(self.rejected, checked.signal, checked.rejected)
         return checked, done
 

@@ -1,15 +1,530 @@
-"""Brings what others wrote to one form."""
+"""Brings what others wrote to one form: names, tokens, cost, messages, secrets removed.
+
+What is not understood stays as it is, beside what is. The tables are in `dialects`, the shapes of
+messages in `messages`.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import msgspec
+
+from alexobs import semconv
+from alexobs.records import Cost, Usage
+from alexobs.server.ingest import dialects, messages, proto
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_CALLS: Final = ("llm", "embedding")
+_MOST_TOKENS: Final = 1 << 40
+_TOKEN_TARGETS: Final = (
+    semconv.GEN_AI_USAGE_INPUT_TOKENS,
+    semconv.GEN_AI_USAGE_OUTPUT_TOKENS,
+    semconv.GEN_AI_USAGE_CACHE_READ,
+    semconv.GEN_AI_USAGE_CACHE_WRITE,
+    semconv.GEN_AI_USAGE_REASONING,
+)
+REPORTED: Final = "reported:"
+"""Begins the price id of a cost that came with the span."""
+
+
+class Pricer(Protocol):
+    """What is needed of the price list here."""
+
+    def cost(
+        self,
+        provider: str,
+        model: str,
+        usage: Usage,
+        *,
+        when_ns: int | None = None,
+        response_model: str = "",
+    ) -> Any:
+        """Return a `Cost`, or something with a `reason`."""
+        ...
+
+
+class Redactor(Protocol):
+    """What is needed of a redactor here."""
+
+    def batch(self, mappings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the mappings without secrets."""
+        ...
+
+    def texts(self, values: list[str]) -> list[str]:
+        """Return the texts without secrets."""
+        ...
 
 
 class Normaliser:
-    """Maps attributes of every dialect to those that the store's columns are filled from."""
+    """Rewrites what others wrote; either part may be None, and is then left out."""
 
-    def normalise(self, resource: Any, scope_spans: Any) -> None:
-        """Rewrite the spans of one scope in place."""
+    def __init__(self, pricer: Pricer | None = None, redactor: Redactor | None = None) -> None:
+        self._pricer = pricer
+        self._redactor = redactor
+
+    def normalise(self, spans: Iterable[Any], scope: str = "") -> None:
+        """Rewrite encoded spans in place."""
+        spans = list(spans)
+        attributes = [proto.attributes_of(span.attributes) for span in spans]
+        events = [(span, event) for span in spans for event in span.events]
+        of_events = [proto.attributes_of(event.attributes) for _, event in events]
+        attributes, of_events = self._redacted(spans, events, attributes, of_events)
+        for span, mapping in zip(spans, attributes, strict=True):
+            found = self.attributes(
+                mapping,
+                root=not span.parent_span_id,
+                start_ns=span.start_time_unix_nano,
+                failed=span.status.code == 2,
+                events=_content_events(span),
+                scope=scope,
+            )
+            span.ClearField("attributes")
+            proto.set_attributes(span.attributes, found)
+
+    def attributes(
+        self,
+        given: Mapping[str, Any],
+        *,
+        root: bool = False,
+        start_ns: int = 0,
+        failed: bool = False,
+        events: Iterable[tuple[str, dict[str, Any]]] = (),
+        scope: str = "",
+    ) -> dict[str, Any]:
+        """Return one span's attributes in the store's form.
+
+        Args:
+            given: as they came, redacted.
+            root: the span has no parent.
+            start_ns: when it started; prices depend on it.
+            failed: its status is an error.
+            events: names and attributes of its events, which older conventions put messages in.
+            scope: the name of its instrumentation scope.
+        """
+        result = dict(given)
+        if semconv.ALEX_KIND in given:
+            return result  # written by alexobs, under somebody else's scope
+        kind = kind_of(given, root=root)
+        _copy_fields(result, given, kind)
+        if kind is None:
+            return result
+        result[semconv.ALEX_KIND] = kind
+        if semconv.ALEX_STATUS not in result:
+            failed = failed or given.get("langfuse.observation.level") == "ERROR"
+            result[semconv.ALEX_STATUS] = semconv.ERROR if failed else semconv.SUCCESS
+        if kind in _CALLS:
+            _settle_model(result)
+            _json_usage(result, given)
+            usage = _settle_tokens(result)
+            self._settle_cost(result, given, usage, start_ns, failed=failed)
+        _settle_content(result, given, kind, list(events))
+        return result
+
+    def _settle_cost(
+        self,
+        result: dict[str, Any],
+        given: Mapping[str, Any],
+        usage: Usage | None,
+        start_ns: int,
+        *,
+        failed: bool,
+    ) -> None:
+        reported = _reported_cost(given)
+        if reported is not None:
+            result[semconv.ALEX_COST] = reported
+            result.setdefault(semconv.ALEX_COST_PRICE_ID, f"{REPORTED}{_seller(result)}")
+            return
+        result.pop(semconv.ALEX_COST, None)
+        if usage is None:
+            if not failed:
+                result[semconv.ALEX_COST_UNPRICED] = "no usage reported"
+            return
+        if self._pricer is None:
+            return
+        cost = self._pricer.cost(
+            _text(result.get(semconv.GEN_AI_PROVIDER_NAME)),
+            _text(result.get(semconv.GEN_AI_REQUEST_MODEL)),
+            usage,
+            when_ns=start_ns or None,
+            response_model=_text(result.get(semconv.GEN_AI_RESPONSE_MODEL)),
+        )
+        if isinstance(cost, Cost):
+            result[semconv.ALEX_COST] = cost.usd
+            result[semconv.ALEX_COST_PRICE_ID] = cost.price_id
+            result[semconv.ALEX_COST_PRICE_DATE] = cost.price_date
+        else:
+            result[semconv.ALEX_COST_UNPRICED] = cost.reason
+
+    # -- secrets ---------------------------------------------------------------------------------
+
+    def _redacted(
+        self,
+        spans: list[Any],
+        events: list[tuple[Any, Any]],
+        attributes: list[dict[str, Any]],
+        of_events: list[dict[str, Any]],
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        redactor = self._redactor
+        if redactor is None:
+            return attributes, of_events
+        texts = [text for span in spans for text in (span.name, span.status.message)]
+        for span, name, message in _triples(spans, redactor.texts(texts)):
+            if span.name != name:
+                span.name = name
+            if span.status.message != message:
+                span.status.message = message
+        clean = redactor.batch([*attributes, *of_events])
+        clean_events = clean[len(attributes) :]
+        for (_, event), before, after in zip(events, of_events, clean_events, strict=True):
+            if after is not before:
+                event.ClearField("attributes")
+                proto.set_attributes(event.attributes, after)
+        return clean[: len(attributes)], clean_events
 
     def redact_logs(self, request: Any) -> None:
-        """Remove secrets from log records in place."""
+        """Remove secrets from the log records of others, in place."""
+        if self._redactor is None:
+            return
+        records = [
+            record
+            for resource in request.resource_logs
+            for scope in resource.scope_logs
+            if not scope.scope.name.startswith("alexobs")
+            for record in scope.log_records
+        ]
+        before = [
+            {"body": proto.value_of(record.body)} | proto.attributes_of(record.attributes)
+            for record in records
+        ]
+        for record, old, new in zip(records, before, self._redactor.batch(before), strict=True):
+            if new is not old:
+                body = new.pop("body", None)
+                record.body.Clear()
+                proto.set_value(record.body, body)
+                record.ClearField("attributes")
+                proto.set_attributes(record.attributes, new)
+
+
+def _triples(spans: list[Any], texts: list[str]) -> Iterable[tuple[Any, str, str]]:
+    return zip(spans, texts[::2], texts[1::2], strict=True)
+
+
+# -- what it is --------------------------------------------------------------------------------
+
+
+def kind_of(given: Mapping[str, Any], *, root: bool) -> str | None:
+    """Return the kind of a span, or None for one that is nothing of an agent's."""
+    lower = {
+        "ai.operationid": given.get("ai.operationId"),
+        "mlflow.spantype": given.get("mlflow.spanType"),
+    }
+    for attribute, values in dialects.KINDS:
+        said = given.get(attribute, lower.get(attribute))
+        if isinstance(said, str):
+            kind = values.get(said.strip('"').lower())
+            if kind == "agent":
+                return "session" if root else "span"
+            if kind is not None:
+                return kind
+    model = any(isinstance(given.get(name), str) for name in _MODEL_NAMES)
+    tokens = any(_count(given.get(name)) is not None for name in _TOKEN_NAMES)
+    if model and tokens:
+        return "llm"
+    if isinstance(given.get("gen_ai.tool.name"), str):
+        return "tool"
+    return None
+
+
+_MODEL_NAMES: Final = next(
+    field.names for field in dialects.FIELDS if field.target == semconv.GEN_AI_REQUEST_MODEL
+)
+_TOKEN_NAMES: Final = tuple(
+    name
+    for field in dialects.FIELDS
+    if field.target in (semconv.GEN_AI_USAGE_INPUT_TOKENS, semconv.GEN_AI_USAGE_OUTPUT_TOKENS)
+    for name in field.names
+)
+
+
+def _copy_fields(result: dict[str, Any], given: Mapping[str, Any], kind: str | None) -> None:
+    for field in dialects.FIELDS:
+        if field.target in _TOKEN_TARGETS and kind not in _CALLS:
+            continue  # an agent's span repeats what its calls have used: counted once, there
+        if field.target == semconv.ALEX_COST:
+            continue  # decided with the price
+        for name in field.names:
+            value = _CONVERT[field.type](given.get(name))
+            if value is not None:
+                result.setdefault(field.target, value)
+                if field.target not in given or name == field.target:
+                    result[field.target] = value
+                break
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _as_text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value.strip() or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _count(value: Any) -> int | None:
+    if isinstance(value, str) and value.isdecimal() and len(value) < 16:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if not 0 <= value < _MOST_TOKENS or value != int(value):
+        return None
+    return int(value)
+
+
+def _amount(value: Any) -> float | None:
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) and value >= 0 else None
+
+
+def _milliseconds(value: Any) -> float | None:
+    amount = _amount(value)
+    return None if amount is None else amount / 1000
+
+
+_CONVERT: Final[dict[str, Any]] = {
+    "text": _as_text,
+    "count": _count,
+    "integer": _count,
+    "usd": _amount,
+    "seconds": _amount,
+    "milliseconds": _milliseconds,
+}
+
+
+# -- model, tokens, cost -----------------------------------------------------------------------
+
+
+def _settle_model(result: dict[str, Any]) -> None:
+    """Take the provider out of names such as ``mistral/mistral-small``, and name it as we do."""
+    provider = _text(result.get(semconv.GEN_AI_PROVIDER_NAME)).lower()
+    model = _text(result.get(semconv.GEN_AI_REQUEST_MODEL))
+    prefix, slash, rest = model.partition("/")
+    if not provider and slash and rest:
+        provider = prefix.lower()
+    if "." in provider and provider not in dialects.PROVIDERS:
+        first = provider.partition(".")[0]  # as in `openai.chat`
+        provider = (
+            first if first in ("openai", "anthropic", "mistral", "cohere", "xai") else provider
+        )
+    if provider:
+        result[semconv.GEN_AI_PROVIDER_NAME] = dialects.PROVIDERS.get(provider, provider)
+
+
+def _json_usage(result: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Read token counts that stand in one JSON attribute (Langfuse, MLflow)."""
+    for name in ("langfuse.observation.usage_details", "mlflow.chat.tokenUsage"):
+        usage = messages.loaded(given.get(name))
+        if not isinstance(usage, dict):
+            continue
+        read = _first(usage, "input_cached_tokens", "cache_read_input_tokens", "cached_tokens")
+        write = _first(usage, "cache_creation_input_tokens", "input_cache_creation")
+        reasoning = _first(usage, "output_reasoning_tokens", "reasoning_tokens")
+        taken = {
+            semconv.GEN_AI_USAGE_INPUT_TOKENS: _first(
+                usage, "input", "input_tokens", "prompt_tokens"
+            ),
+            semconv.GEN_AI_USAGE_OUTPUT_TOKENS: _first(
+                usage, "output", "output_tokens", "completion_tokens"
+            ),
+            semconv.GEN_AI_USAGE_CACHE_READ: read,
+            semconv.GEN_AI_USAGE_CACHE_WRITE: write,
+            semconv.GEN_AI_USAGE_REASONING: reasoning,
+        }
+        if name.startswith("langfuse"):  # its buckets are disjoint
+            _add(taken, semconv.GEN_AI_USAGE_INPUT_TOKENS, (read or 0) + (write or 0))
+            _add(taken, semconv.GEN_AI_USAGE_OUTPUT_TOKENS, reasoning or 0)
+        for target, value in taken.items():
+            if value is not None:
+                result.setdefault(target, value)
+
+
+def _add(taken: dict[str, int | None], target: str, more: int) -> None:
+    value = taken[target]
+    if value is not None:
+        taken[target] = value + more
+
+
+def _first(usage: Mapping[str, Any], *names: str) -> int | None:
+    return next((n for name in names if (n := _count(usage.get(name))) is not None), None)
+
+
+def _settle_tokens(result: dict[str, Any]) -> Usage | None:
+    """Write the disjoint buckets; return the usage, or None when none was reported."""
+    counts = [_count(result.get(name)) for name in _TOKEN_TARGETS]
+    if counts[0] is None and counts[1] is None:
+        return None
+    given_input, given_output, read, write, reasoning = (count or 0 for count in counts)
+    # Who reports more cached than input reports the input without the cached part, and likewise.
+    input_tokens = given_input if read + write <= given_input else given_input + read + write
+    output_tokens = given_output if reasoning <= given_output else given_output + reasoning
+    result[semconv.GEN_AI_USAGE_INPUT_TOKENS] = input_tokens
+    result[semconv.GEN_AI_USAGE_OUTPUT_TOKENS] = output_tokens
+    result[semconv.ALEX_TOKENS_UNCACHED_INPUT] = input_tokens - read - write
+    result[semconv.ALEX_TOKENS_CACHE_READ] = read
+    result[semconv.ALEX_TOKENS_CACHE_WRITE] = write
+    result[semconv.ALEX_TOKENS_OUTPUT] = output_tokens - reasoning
+    result[semconv.ALEX_TOKENS_REASONING] = reasoning
+    return Usage(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cache_read_tokens=read,
+        cache_write_tokens=write,
+        reasoning_tokens=reasoning,
+    )
+
+
+def _reported_cost(given: Mapping[str, Any]) -> float | None:
+    names = next(f.names for f in dialects.FIELDS if f.target == semconv.ALEX_COST)
+    for name in names:
+        amount = _amount(given.get(name))
+        if amount is not None:
+            return amount
+    for pair in dialects.COST_PARTS:
+        parts = [_amount(given.get(name)) for name in pair]
+        if any(part is not None for part in parts):
+            return sum(part or 0.0 for part in parts)
+    details = messages.loaded(given.get("langfuse.observation.cost_details"))
+    if isinstance(details, dict):
+        total = _amount(details.get("total"))
+        parts = [_amount(value) for value in details.values()]
+        return total if total is not None else sum(part or 0.0 for part in parts) or None
+    return None
+
+
+def _seller(result: Mapping[str, Any]) -> str:
+    provider = _text(result.get(semconv.GEN_AI_PROVIDER_NAME)) or "any"
+    return f"{provider}/{_text(result.get(semconv.GEN_AI_REQUEST_MODEL)) or 'unknown'}"
+
+
+# -- content -----------------------------------------------------------------------------------
+
+
+def _settle_content(
+    result: dict[str, Any],
+    given: Mapping[str, Any],
+    kind: str,
+    events: list[tuple[str, dict[str, Any]]],
+) -> None:
+    inputs, outputs, keys = messages.indexed(dict(given))
+    for key in keys:
+        del result[key]
+    if kind == "tool":
+        _move(result, given, dialects.ARGUMENTS, semconv.GEN_AI_TOOL_CALL_ARGUMENTS)
+        _move(result, given, dialects.RESULTS, semconv.GEN_AI_TOOL_CALL_RESULT)
+        return
+    if kind not in ("llm", "session"):
+        return
+    from_events = _event_messages(events)
+    inputs = inputs or from_events[0] or _found(result, given, dialects.INPUTS, "user")
+    outputs = outputs or from_events[1] or _found(result, given, dialects.OUTPUTS, "assistant")
+    outputs = outputs or _vercel_output(result, given)
+    if inputs:
+        result[semconv.GEN_AI_INPUT_MESSAGES] = _json(inputs)
+    if outputs:
+        result[semconv.GEN_AI_OUTPUT_MESSAGES] = _json(outputs)
+    for target in (semconv.GEN_AI_SYSTEM_INSTRUCTIONS, semconv.GEN_AI_TOOL_DEFINITIONS):
+        if target in given and not isinstance(given[target], str):
+            result[target] = _json(given[target])
+
+
+def _move(
+    result: dict[str, Any], given: Mapping[str, Any], names: Iterable[str], target: str
+) -> None:
+    for name in names:
+        value = given.get(name)
+        if value is not None:
+            del result[name]
+            result[target] = value if isinstance(value, str) else _json(value)
+            return
+
+
+def _found(
+    result: dict[str, Any], given: Mapping[str, Any], names: Iterable[str], role: str
+) -> list[dict[str, Any]]:
+    for name in names:
+        value = given.get(name)
+        if value not in (None, ""):
+            found = messages.as_messages(value, role)
+            if found:
+                del result[name]
+                return found
+    return []
+
+
+def _vercel_output(result: dict[str, Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    text = given.get("ai.response.text", given.get("ai.result.text"))
+    text = text or given.get("ai.response.object", given.get("ai.result.object"))
+    calls = given.get("ai.response.toolCalls", given.get("ai.result.toolCalls"))
+    if not text and not calls:
+        return []
+    for name in ("ai.response.text", "ai.response.toolCalls", "ai.response.object"):
+        result.pop(name, None)
+    message = {"role": "assistant", "content": text or None, "tool_calls": messages.loaded(calls)}
+    return [messages.as_message(message, "assistant")]
+
+
+_EVENT_ROLES: Final = {
+    "gen_ai.system.message": "system",
+    "gen_ai.user.message": "user",
+    "gen_ai.assistant.message": "assistant",
+    "gen_ai.tool.message": "tool",
+}
+
+
+def _content_events(span: Any) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (event.name, proto.attributes_of(event.attributes))
+        for event in span.events
+        if event.name.startswith("gen_ai.")
+    ]
+
+
+def _event_messages(
+    events: list[tuple[str, dict[str, Any]]],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the messages that older conventions wrote as events of the span."""
+    inputs: list[dict[str, Any]] = []
+    outputs: list[dict[str, Any]] = []
+    for name, attributes in events:
+        if name in _EVENT_ROLES:
+            inputs.append(messages.as_message(dict(attributes), _EVENT_ROLES[name]))
+        elif name == "gen_ai.choice":
+            inner = messages.loaded(attributes.get("message"))
+            message = inner if isinstance(inner, dict) else dict(attributes)
+            outputs.append(messages.as_message(message, "assistant"))
+        elif name == "gen_ai.content.prompt":
+            inputs += messages.as_messages(attributes.get("gen_ai.prompt"), "user")
+        elif name == "gen_ai.content.completion":
+            outputs += messages.as_messages(attributes.get("gen_ai.completion"), "assistant")
+        elif name == "gen_ai.client.inference.operation.details":
+            inputs += messages.as_messages(attributes.get("gen_ai.input.messages"), "user")
+            outputs += messages.as_messages(attributes.get("gen_ai.output.messages"), "assistant")
+    return inputs, outputs
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value, enc_hook=_plain).decode()
+
+
+def _plain(value: Any) -> Any:
+    return f"[{len(value)} bytes]" if isinstance(value, bytes) else str(value)

@@ -71,7 +71,10 @@ _MESSAGES: Final = {
     "MetricsRequest": "*resource_metrics 1 .ResourceMetrics",
     "PartialSuccess": "rejected 1 int64, error_message 2 string",
     "Response": "partial_success 1 .PartialSuccess",
-    "RPCStatus": "code 1 int32, message 2 string",
+    "Any": "type_url 1 string, value 2 bytes",
+    "RPCStatus": "code 1 int32, message 2 string, *details 3 .Any",
+    "Duration": "seconds 1 int64, nanos 2 int32",
+    "RetryInfo": "retry_delay 1 .Duration",
 }
 _PACKAGE: Final = "alexobs.otlp"
 _FIELD = descriptor_pb2.FieldDescriptorProto
@@ -87,7 +90,7 @@ def _build() -> dict[str, Any]:
             _add_field(message, text.split())
         _put_real_oneof_first(message)
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
+    pool.Add(file)
     return {
         name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
         for name in _MESSAGES
@@ -134,6 +137,7 @@ LogsRequest: Any = _classes["LogsRequest"]
 MetricsRequest: Any = _classes["MetricsRequest"]
 Response: Any = _classes["Response"]
 RPCStatus: Any = _classes["RPCStatus"]
+RetryInfo: Any = _classes["RetryInfo"]
 Span: Any = _classes["Span"]
 Scope: Any = _classes["Scope"]
 Resource: Any = _classes["Resource"]
@@ -162,7 +166,7 @@ def attributes_of(pairs: Any) -> dict[str, Any]:
     return {pair.key: value_of(pair.value) for pair in pairs}
 
 
-def set_value(target: Any, value: Any) -> None:  # noqa: PLR0911 - one per kind of value
+def set_value(target: Any, value: Any) -> None:
     """Fill an ``AnyValue`` from plain Python."""
     if isinstance(value, str):
         target.string_value = value

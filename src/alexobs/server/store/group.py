@@ -27,10 +27,10 @@ class Group:
     time_ns: int = 0
 
     def tables(self) -> dict[str, Any]:
-        """Return the tables that hold anything."""
+        """Return the tables that hold anything; running spans first, for they may have ended."""
         found = {
-            "finished_spans": self.spans,
             "running_spans": self.running,
+            "finished_spans": self.spans,
             "log_rows": self.logs,
             "point_rows": self.points,
         }

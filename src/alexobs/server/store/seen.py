@@ -30,7 +30,11 @@ class SeenSpans:
 
     def repeated(self, trace_hi: Any, trace_lo: Any, span_id: Any) -> Any:
         """Return for each span whether it is stored, or stands earlier in the same arrays."""
-        _, first = np.unique(np.stack([trace_hi, trace_lo, span_id]), axis=1, return_index=True)
+        _, first = np.unique(_mixed(trace_lo, span_id), return_index=True)
+        if len(first) < len(span_id):  # the same span twice, or two numbers that mix alike
+            _, first = np.unique(
+                np.rec.fromarrays([span_id, trace_lo, trace_hi]), return_index=True
+            )
         repeated = np.ones(len(span_id), dtype=bool)
         repeated[first] = False
         maybe = np.nonzero(self._maybe(trace_lo, span_id) & ~repeated)[0]
@@ -63,9 +67,8 @@ class SeenSpans:
             self._put(batch.column(0).to_numpy(), batch.column(1).to_numpy())
 
     def _places(self, trace_lo: Any, span_id: Any) -> list[tuple[Any, Any]]:
+        first = _mixed(trace_lo, span_id)
         with np.errstate(over="ignore"):
-            first = (span_id ^ (trace_lo * _MIX)) * _MIX
-            first ^= first >> np.uint64(32)
             second = (first * _MIX) | np.uint64(1)
             spots = [(first + np.uint64(i) * second) for i in range(_HASHES)]
         return [
@@ -95,3 +98,9 @@ class SeenSpans:
         ).fetchall()
         self._connection.unregister("maybe")
         return np.array([row[0] for row in rows], dtype=np.int64)
+
+
+def _mixed(trace_lo: Any, span_id: Any) -> Any:
+    with np.errstate(over="ignore"):
+        mixed = (span_id ^ (trace_lo * _MIX)) * _MIX
+    return mixed ^ (mixed >> np.uint64(32))

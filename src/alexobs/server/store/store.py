@@ -53,6 +53,7 @@ class Store:
             self._changed = threading.Condition()
             self.committed = self._last_seq()
             self.seen = SeenSpans(self._writer)
+            self._running = bool(_flat(self._main, "SELECT 1 FROM running_spans LIMIT 1"))
             self._known_resources = set(_flat(self._main, "SELECT resource_id FROM resources"))
         except BaseException:
             self._main.close()
@@ -92,16 +93,25 @@ class Store:
         for name, table in group.tables().items():
             writer.register("batch", table)
             if name == "finished_spans":
-                for statement in _statements("spans"):
-                    writer.execute(statement, {"seq": seq})
+                self._run("spans", seq)
+                if self._running:
+                    writer.execute(_ended())
+            elif name == "running_spans":
+                self._run("running", seq)
+                self._running = True
             else:
-                writer.execute(f"INSERT INTO {name} BY NAME SELECT ? AS seq, * FROM batch", [seq])  # noqa: S608
+                writer.execute(f"INSERT INTO {name} BY NAME SELECT ? AS seq, * FROM batch", [seq])  # noqa: S608 - a name of ours
             writer.unregister("batch")
         if group.messages:
             self._write_messages(group)
         for row in group.resources:
             if row[0] not in self._known_resources:
                 writer.execute("INSERT OR IGNORE INTO resources VALUES (?, ?, ?, ?, ?)", list(row))
+
+    def _run(self, name: str, seq: int) -> None:
+        for statement in _statements(name):
+            given = {"seq": seq} if "$seq" in statement else {}
+            self._writer.execute(statement, given)
 
     def _remember(self, group: Group) -> None:
         if group.spans is not None and len(group.spans):
@@ -171,7 +181,8 @@ class Store:
     def _last_seq(self) -> int:
         tables = ("finished_spans", "running_spans", "log_rows", "point_rows", "trace_parts")
         texts = " UNION ALL ".join(f"SELECT max(seq) AS seq FROM {name}" for name in tables)  # noqa: S608
-        return _flat(self._main, f"SELECT coalesce(max(seq), 0) FROM ({texts})")[0]  # noqa: S608
+        seq: int = _flat(self._main, f"SELECT coalesce(max(seq), 0) FROM ({texts})")[0]  # noqa: S608
+        return seq
 
 
 def _open(folder: Path, path: Path) -> duckdb.DuckDBPyConnection:
@@ -210,6 +221,10 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("ROLLBACK")
     except duckdb.Error:
         time.sleep(0)  # the failed commit has ended the transaction already
+
+
+def _ended() -> str:
+    return _statements("ended")[0]
 
 
 @cache
