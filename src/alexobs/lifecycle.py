@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -60,7 +61,7 @@ def watch(living: Living) -> None:
     if _registered:
         return
     _registered = True
-    atexit.register(_each, "at_exit")
+    atexit.register(_exit)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
             before=_before_fork,
@@ -87,6 +88,15 @@ def _before_fork() -> None:
 def _after_fork_in_parent() -> None:
     forks.release()
     _each("after_fork_in_parent")
+
+
+def _exit() -> None:
+    _each("at_exit")
+    if isinstance(getattr(sys, "last_value", None), KeyboardInterrupt) and not hasattr(sys, "ps1"):
+        # Python dies of SIGINT when Ctrl-C has ended the program, unless code is compiled from
+        # text after that, as some modules do when delivery imports them. So it is told again.
+        with contextlib.suppress(KeyboardInterrupt):
+            exec("raise KeyboardInterrupt")  # noqa: S102 - of a text, for its effect
 
 
 def _after_fork_in_child() -> None:

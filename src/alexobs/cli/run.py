@@ -18,8 +18,8 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as a shell says it
 
 _DESCRIPTION = """\
 Run a program with every LLM call of the known provider packages observed, without changing it.
-The configuration is the usual one: ~/.alex/config.yaml and the environment. Child processes that
-run Python are observed as well.
+The configuration is the usual one: ~/.alex/config.yaml and the environment; log lines go to stderr
+unless it says otherwise. Child processes that run Python are observed as well.
 """
 
 
@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
     environment = observed_environment(os.environ, args.service_name)
     found = shutil.which(program[0])
     if found is None:
-        print(f"alexobs run: {program[0]}: no such program on the PATH", file=sys.stderr)
+        hint = _hint(program)
+        print(f"alexobs run: {program[0]}: no such program on the PATH{hint}", file=sys.stderr)
         return NOT_FOUND
     if os.name == "posix":
         try:
@@ -55,6 +56,11 @@ def run(args: argparse.Namespace) -> int:
             print(f"alexobs run: {program[0]}: {error.strerror}", file=sys.stderr)
             return NOT_EXECUTABLE
     return subprocess.run([found, *program[1:]], env=environment, check=False).returncode  # noqa: S603
+
+
+def _hint(program: list[str]) -> str:
+    is_script = program[0].endswith(".py") or Path(program[0]).is_file()
+    return f"; did you mean: alexobs run -- python {' '.join(program)}" if is_script else ""
 
 
 def observed_environment(environ: Any, service_name: str | None = None) -> dict[str, str]:
