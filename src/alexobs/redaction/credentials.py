@@ -220,7 +220,7 @@ def _schemes() -> tuple[Rule, ...]:
         ),
         shape(
             "basic_auth",
-            rf"curl[^\n]{{0,512}}?\s(?:-u|--user)(?:\s|=)?\s?{user}:(?P<s>[^\s\"'\\]{{1,256}})",
+            rf"curl[^\n]{{0,200}}?\s(?:-u|--user)(?:\s|=)?\s?{user}:(?P<s>[^\s\"'\\]{{1,256}})",
             "curl",
             hint=r"curl[^\n]*\s(?:-u|--user)",
             check=_is_no_mask,

@@ -58,21 +58,37 @@ class PortableEngine:
     def hits(self, texts: Sequence[str]) -> Hits:
         """See `Engine`."""
         found = self._rules(_SEPARATOR.join(texts))
-        if not found:
-            return {}
-        if len(texts) == 1:
-            return {0: found}
-        return {index: rules for index, text in enumerate(texts) if (rules := self._rules(text))}
+        if found and len(texts) > 1:
+            found_in = {index: self._rules(text) for index, text in enumerate(texts)}
+        else:
+            found_in = {0: found}
+        hits = {}
+        for index, rules in found_in.items():
+            if kept := {rule for rule in rules if not rule.scan or any(rule.find(texts[index]))}:
+                hits[index] = kept
+        return hits
 
     def _rules(self, text: str) -> set[Rule]:
-        found = {rule for literal, rule in self._exact if literal in text}
+        """The rules that a text could hold; of those with a scan of their own, only that."""
+        found = {
+            rule
+            for literal, rule in self._exact
+            if literal in text and (rule.scan or rule.pattern.search(text))
+        }
         lower = text.lower()
         for rule in self._lower:
             if any(literal in lower for literal in rule.literals):
                 found.add(rule)
         text = _SEPARATOR + text
         starts = {*_TOKEN_START.findall(text), *_ESCAPED_START.findall(text)}
-        return found.union(*map(self._starts.__getitem__, starts))
+        for rule in set().union(*map(self._starts.__getitem__, starts)):
+            if rule.head != LITERAL:
+                is_found = rule.pattern.search(text) is not None
+            else:
+                is_found = any(literal in text for literal in rule.literals)
+            if is_found:
+                found.add(rule)
+        return found
 
 
 _TOKEN_START = re.compile("[^A-Za-z0-9](?=([!-~]{3}))")
@@ -85,22 +101,21 @@ class _Starts(dict[str, tuple[Rule, ...]]):
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         super().__init__()
-        self._all = rules
+        self._literal: dict[str, list[Rule]] = {}
+        for rule in rules:
+            for start in {literal[:3] for literal in rule.literals if rule.head == LITERAL}:
+                self._literal.setdefault(start, []).append(rule)
+        self._shaped = [(re.compile(rule.head), rule) for rule in rules if rule.head != LITERAL]
+        self._first = re.compile("|".join(pattern.pattern for pattern, _ in self._shaped))
 
     def __missing__(self, start: str) -> tuple[Rule, ...]:
-        rules = tuple(
-            rule
-            for rule in self._all
-            if (
-                any(one.startswith(start) or start.startswith(one) for one in rule.literals)
-                if rule.head == LITERAL
-                else re.match(rule.head, start)
-            )
-        )
+        rules = [*self._literal.get(start, ()), *self._literal.get(start[:2], ())]
+        if self._first.match(start):
+            rules += [rule for pattern, rule in self._shaped if pattern.match(start)]
         if len(self) >= _MOST_STARTS:
             self.clear()
-        self[start] = rules
-        return rules
+        self[start] = tuple(rules)
+        return self[start]
 
 
 def build_engine(rules: Sequence[Rule]) -> Engine:

@@ -120,18 +120,17 @@ def _ascii_lower(text: str) -> str:
 
 def _family(text: str, match: re.Match[str], family_of: FamilyOf) -> str:
     key = match["key"]
-    if family := family_of(key):
-        return family
+    family = family_of(key)
     start = match.start()
-    if not start:
-        return ""
+    if not start or family not in {"", words.KEY}:
+        return family
     if text[start - 1] == " ":  # "api key: …"
         before = text[max(0, start - 20) : start - 1]
         word = before[len(before.rstrip(_KEY_CHARS)) :]
-        return family_of(f"{word} {key}") if word else ""
+        return (word and family_of(f"{word} {key}")) or family
     strip = _BEFORE_STRIP.get(text[start - 1])
     escape = strip.match(key) if strip else None
-    return family_of(key[escape.end() :]) if escape else ""
+    return family_of(key[escape.end() :]) if escape else family
 
 
 class _Pair:

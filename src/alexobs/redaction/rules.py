@@ -70,13 +70,6 @@ class Rule:
         """The precise expression; most rules never need it, so it is compiled at first use."""
         return re.compile(self.expression, re.ASCII | (re.IGNORECASE if self.ignore_case else 0))
 
-    @cached_property
-    def loose(self) -> re.Pattern[str]:
-        """The hints, for an engine that has no literal to look for."""
-        return re.compile(
-            "|".join(self.hints), re.ASCII | (re.IGNORECASE if self.ignore_case else 0)
-        )
-
     def find(self, text: str) -> Iterator[Span]:
         """Yield start, end and rule name of each secret in ``text``."""
         if self.scan is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from alexobs.redaction.rules import Rule, Span
 
@@ -81,10 +83,12 @@ def _around(text: str, start: int, end: int, kept: list[tuple[int, int]]) -> tup
     """The span, grown over markers that it cuts; None when markers are all that it holds."""
     rest = []
     position = start
-    for first, last in kept:
-        if last <= start or first >= end:
-            continue
-        rest.append(text[position:first])
-        start, end, position = min(start, first), max(end, last), last
+    index = bisect_right(kept, (start, 0)) - 1
+    for first, last in islice(kept, max(index, 0), None):
+        if first >= end:
+            break
+        if last > start:
+            rest.append(text[position:first])
+            start, end, position = min(start, first), max(end, last), last
     rest.append(text[position:end])
     return (start, end) if any(map(str.isalnum, "".join(rest))) else None
