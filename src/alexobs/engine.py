@@ -57,6 +57,7 @@ class Engine:
         self.faults = Faults(reraise=raise_faults)
         self.now_ns = now_ns
         self.closed = False
+        self._shut_down = threading.Event()
         self._ids = ids
         self._lock = threading.RLock()
         self._processors: list[Any] = []
@@ -298,8 +299,11 @@ class Engine:
         self.export_metrics()
         return self.pipeline.flush(timeout_s)
 
-    def shutdown(self, timeout_s: float | None) -> bool:
-        """Deliver what can be delivered in time, and stop; see `Observability.shutdown`."""
+    def shutdown(self, timeout_s: float | None, *, exiting: bool = False) -> bool:
+        """Deliver what can be delivered in time, and stop; see `Observability.shutdown`.
+
+        When the process is `exiting`, records of `logging` are still written until its very end.
+        """
         with self._lock:
             if self.closed:
                 return True
@@ -310,15 +314,17 @@ class Engine:
             self.prometheus.stop()
         self.export_metrics()
         delivered = self.pipeline.shutdown(max(0.0, deadline_s - time.monotonic()))
-        self._route_stdlib()
+        if not exiting:
+            self._route_stdlib()
         self.sink.close(min(1.0, limit_s))
         lifecycle.forget(self)
+        self._shut_down.set()
         return delivered
 
     def at_exit(self) -> None:
         """Deliver what can be delivered, and say what is left behind."""
         with contextlib.suppress(Exception):
-            if not self.shutdown(None):
+            if not self.shutdown(None, exiting=True):
                 self._say_what_waits()
 
     def _say_what_waits(self) -> None:
@@ -330,13 +336,14 @@ class Engine:
 
     def at_terminate(self) -> None:
         """Bring everything to disk, and what can be delivered in a moment to the back end."""
-        if self.closed:
-            return
         with contextlib.suppress(Exception):
             self.pipeline.finish_traces()
             self.pipeline.spool_all()
         with contextlib.suppress(Exception):
-            self.flush(TERMINATE_S)
+            if self.closed:  # the signal came amid the shutdown, which is doing just that
+                self._shut_down.wait(TERMINATE_S)
+            else:
+                self.flush(TERMINATE_S)
 
     def before_fork(self) -> None:
         """Take the locks that the child must not inherit taken."""
@@ -353,6 +360,7 @@ class Engine:
     def after_fork_in_child(self) -> None:
         """Start clean: what the parent has recorded, the parent sends."""
         self._lock = threading.RLock()
+        self._shut_down = threading.Event()
         self._forking = []
         self.resource = resource_of(self.config)
         self.faults.after_fork_in_child()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -67,14 +69,15 @@ def start(
             text=True,
             cwd=tmp_path,
             env=environment(tmp_path),
+            start_new_session=True,
         )
         running.append(process)
         return process
 
     yield run
     for process in running:
-        if process.poll() is None:
-            process.kill()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)  # its children hold the pipes, too
         process.communicate()
 
 

@@ -19,7 +19,7 @@ from alexobs.instrumentation import packages
 from alexobs.testing.provider import Failure, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, Iterator
 
     from alexobs.session import Session
     from alexobs.testing.otlp import OTLPSink, ReceivedSpan
@@ -142,7 +142,7 @@ async def generated(book: Book, number: int) -> None:
     obs = book.obs
     way = ("read", "left", "dropped")[number % 3]
 
-    async def numbers() -> AsyncIterator[int]:
+    async def numbers() -> AsyncGenerator[int, None]:
         for value in range(3):
             await asyncio.sleep(0)
             yield value
