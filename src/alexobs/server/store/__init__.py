@@ -10,4 +10,4 @@ from alexobs.server.store.group import Group
 from alexobs.server.store.result import Result
 from alexobs.server.store.store import Store
 
-__all__ = ["QueryError", "Group", "Result", "Store"]
+__all__ = ["Group", "QueryError", "Result", "Store"]
