@@ -330,7 +330,7 @@ class Engine:
     def _say_what_waits(self) -> None:
         health = self.health()
         waiting = sum(health.signals[signal].waiting for signal in ("traces", "logs"))
-        if waiting:
+        if waiting and not self.delivery.told_of_absence:
             why = f" {health.problems[0]}" if health.problems else ""
             self.faults.say("exit", f"{waiting} records wait in the spool for a back end.{why}")
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alexobs.config.model import TracingConfig
 from alexobs.exporters.factory import make_exporters
 from alexobs.exporters.prometheus_http import PrometheusServer
 from alexobs.logs.stdlib import StdlibHandler
@@ -105,6 +106,7 @@ def destinations(exporters: Mapping[Signal, Exporter]) -> list[Destination]:
             [signal for signal, taker in exporters.items() if taker is exporter],
             address=_address(exporter),
             spoolable=exporter.spoolable,
+            expected=_address(exporter) != TracingConfig().otlp_endpoint,
         )
         for exporter in distinct.values()
     ]

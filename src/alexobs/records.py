@@ -401,7 +401,8 @@ class SendResult(NamedTuple):
     """What a back end said to a batch.
 
     ``rejected`` records of a partial success are dropped and counted. ``retry`` asks for the
-    same batch again, not before ``retry_after_s``. ``too_large`` asks for halves.
+    same batch again, not before ``retry_after_s``. ``too_large`` asks for halves. ``unreachable``
+    says that nobody answered at all.
     """
 
     accepted: bool
@@ -411,3 +412,4 @@ class SendResult(NamedTuple):
     retry_after_s: float | None = None
     message: str = ""
     alexobs_server: bool = False
+    unreachable: bool = False

@@ -156,6 +156,32 @@ def test_the_server_says_when(directory: Path | None) -> None:
     assert len(sender.sent) == 2
 
 
+@pytest.mark.parametrize("expected", [True, False])
+def test_nobody_at_an_address_that_nobody_has_chosen_is_no_alarm(
+    tmp_path: Path, expected: bool
+) -> None:
+    nobody = SendResult(accepted=False, retry=True, message="x: refused", unreachable=True)
+    sender = Scripted(lambda _: nobody)
+    world = World(tmp_path, sender)
+    where = Destination(sender, halve, address="http://localhost:4318", expected=expected)
+    world.delivery.use([where])
+    world.submit(b"a")
+    world.run(200)
+    alarms = [line for line in world.said if "trying again later" in line]
+    assert len(alarms) == (4 if expected else 0)
+    if not expected:
+        (told,) = world.said
+        assert told.startswith(f"no OTLP receiver at {where.address} yet; ")
+        assert told.endswith(f"kept in {tmp_path} and sent when one starts")
+        sender.answer = lambda _: SendResult(accepted=True)
+        world.run(60)
+        assert sender.accepted == [b"a"]
+        sender.answer = lambda _: nobody
+        world.submit(b"b")
+        world.run(10)
+        assert "trying again later" in world.said[1]
+
+
 def test_a_poisoned_batch_does_not_block_the_rest(directory: Path | None) -> None:
     sender = Scripted(lambda batch: BUSY if batch.body.startswith(b"poison") else OK)
     world = World(directory, sender)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import runpy
 import shutil
 import sys
@@ -40,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from alexobs.observability import init  # noqa: PLC0415 - `--help` does not need it
     from alexobs.testing.demo import agent_path  # noqa: PLC0415
 
+    logging.getLogger("alexobs").setLevel(logging.ERROR)  # what it would say is said at the end
     obs = init(service_name="alexobs-demo", logging={"level": "error", "format": "pretty"})
     kept = KeepingExporter.in_front_of(obs)
     try:
@@ -78,6 +80,7 @@ def _whereabouts(obs: Observability, *, delivered: bool) -> list[str]:
     )
     if health.prometheus:
         lines.append(f"  Metrics were served at {health.prometheus} while the agent ran.")
+    lines += [f"  {problem}" for problem in health.problems if health.exporter not in problem]
     lines.append("  Settings: alexobs config show   State of affairs: alexobs doctor")
     return lines
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from alexobs import __version__
 from alexobs.config.load import config_file, load
+from alexobs.config.model import TracingConfig
 from alexobs.errors import ConfigError
 from alexobs.health import exporter_name
 from alexobs.pipeline.adoption import scan
@@ -107,13 +108,13 @@ def _back_ends(config: Config) -> Iterator[Finding]:
         return
     host, port = _address(endpoint)
     trouble = _connect(host, port)
+    unasked = endpoint == TracingConfig().otlp_endpoint  # nobody has said that one is there
+    advice = "Start one (alexobs up)" if unasked else "Start it, or correct tracing.*_endpoint"
     yield Finding(
         "back end",
-        not trouble,
+        (None if unasked else False) if trouble else True,
         f"{exporter_name(config)} {trouble or 'answers'}",
-        "Start it, or correct tracing.*_endpoint; until then telemetry waits in the spool."
-        if trouble
-        else "",
+        f"{advice}; until then telemetry waits in the spool." if trouble else "",
         {"host": host, "port": port},
     )
 

@@ -42,12 +42,25 @@ def register(subparsers: Any) -> None:
         default=os.environ.get("ALEX_SERVER_TOKEN", ""),
         help="what clients must present as a bearer token (default: $ALEX_SERVER_TOKEN)",
     )
+    parser.add_argument(
+        "--retention-days",
+        type=float,
+        default=30.0,
+        help="delete what is older; 0 keeps everything (default: 30)",
+    )
+    parser.add_argument(
+        "--retention-gb",
+        type=float,
+        default=10.0,
+        help="delete the oldest beyond this size; 0 is without bound (default: 10)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
     try:
         from alexobs.server.app import Server, Settings  # noqa: PLC0415 - `--help` is without it
+        from alexobs.server.store import Retention  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] in _EXTRA:
             raise MissingExtraError("alexobs up", "server") from missing
@@ -60,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
             http_port=args.http_port,
             web_port=args.web_port,
             token=args.token,
+            retention=Retention(args.retention_days, int(args.retention_gb * 2**30)),
         )
     )
     for number in (signal.SIGINT, signal.SIGTERM):

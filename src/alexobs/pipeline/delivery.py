@@ -96,6 +96,7 @@ class Delivery:
         self._sending = threading.Lock()
         self._say = say
         self._said_at: dict[str, float] = {}
+        self.told_of_absence = False
         self._clock = clock
         self._sleep = sleep
         self._draw = draw
@@ -372,7 +373,7 @@ class Delivery:
     def _settle(self, route: Route, item: Item, batch: Batch, result: SendResult) -> None:
         route.message = result.message
         if result.retry and not result.accepted:
-            self._complain("retry", f"{batch.encoding}: trying again later: {result.message}")
+            self._complain_of(route, batch, result)
             if route in self._routes:
                 route.lane.failed(item, self._clock(), result.retry_after_s)
             else:
@@ -429,6 +430,17 @@ class Delivery:
             for half in items:
                 self._enqueue(half)
         return True
+
+    def _complain_of(self, route: Route, batch: Batch, result: SendResult) -> None:
+        destination = route.destination
+        if not result.unreachable or destination.expected or self._works:
+            self._complain("retry", f"{batch.encoding}: trying again later: {result.message}")
+        elif not self.told_of_absence:
+            self.told_of_absence = True
+            self._say(
+                f"no {batch.encoding.upper()} receiver at {destination.address} yet; telemetry is "
+                f"kept in {self._spool.place} and sent when one starts"
+            )
 
     def _complain(self, kind: str, message: str) -> None:
         now = self._clock()

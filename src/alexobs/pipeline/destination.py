@@ -42,6 +42,8 @@ class Destination(NamedTuple):
         address: where it sends, without credentials. Another process replays a batch only to
             the address that it was for.
         spoolable: whether batches are worth keeping for a later process.
+        expected: whether somebody has to be there; at an address that nobody has chosen, nobody
+            need be, and that is told once, without alarm.
     """
 
     sender: Sender
@@ -49,6 +51,7 @@ class Destination(NamedTuple):
     signals: Collection[Signal] = SIGNALS
     address: str = ""
     spoolable: bool = True
+    expected: bool = True
 
     @property
     def number(self) -> int:

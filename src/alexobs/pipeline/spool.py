@@ -14,6 +14,7 @@ import errno
 import os
 import time
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from alexobs.errors import SpoolError
@@ -25,7 +26,6 @@ from alexobs.records import Batch, Signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from alexobs.pipeline.frames import Frame
 
@@ -106,6 +106,14 @@ class Spool:
         self._next_id = 0
         self._disk_again_ns = 0
         self._counts: dict[Signal, Pending] = {}
+
+    @property
+    def place(self) -> str:
+        """Where batches are kept, as a person would say it."""
+        if self.directory is None:
+            return "memory"
+        home, directory = str(Path.home()), str(self.directory)
+        return f"~{directory.removeprefix(home)}" if directory.startswith(home) else directory
 
     @property
     def folder(self) -> Path | None:

@@ -21,7 +21,7 @@ class _FirstImport:
     @classmethod
     def find_spec(cls, name, path=None, target=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN206
         if name in PROVIDERS:
-            sys.meta_path.remove(cls)  # type: ignore[arg-type]
+            sys.meta_path.remove(cls)
             _observe()
 
 
@@ -43,7 +43,7 @@ def _start() -> None:
     if parent == str(os.getpid()):
         _observe()
     else:
-        sys.meta_path.insert(0, _FirstImport)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _FirstImport)
 
 
 def _observe() -> None:

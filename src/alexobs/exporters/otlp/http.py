@@ -46,7 +46,7 @@ class OtlpHttpExporter(OtlpEncoding):
         try:
             answer = self._transport.post(endpoint, batch.body, _CONTENT_TYPE, timeout_s)
         except UnreachableError as error:
-            return SendResult(accepted=False, retry=True, message=str(error))
+            return SendResult(accepted=False, retry=True, message=str(error), unreachable=True)
         redact = self._transport.redact
         result = result_of(
             answer, display=endpoint.display, error_message=error_message, redact=redact
