@@ -1,0 +1,2 @@
+import { html } from "../html.js";
+export const Costs = () => html`<p>Costs</p>`;
