@@ -16,17 +16,20 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alexobs.config.model import RedactionConfig
 from alexobs.redaction.engine import HyperscanEngine, PortableEngine
 from alexobs.redaction.redactor import Redactor
 from alexobs.testing.secrets import secret_samples
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 PROSE = (
     "The agent read the file and found that the retry loop waits 250 ms between two attempts. "
-    'It called `search(query="open telemetry", limit=10)` and got {"total_tokens": 812, "ids": [3]}. '
+    'It called `search(query="open telemetry", limit=10)` and got '
+    '{"total_tokens": 812, "ids": [3]}. '
     "See /usr/lib/python3.11/asyncio/base_events.py, line 1936, and https://example.org/a?b=c&d=1. "
     "def handle(self, item: dict[str, int]) -> None:\n    return self.items.append(item)\n"
 )
@@ -66,7 +69,8 @@ def measure(redactor: Redactor) -> None:
     assert redactor.text(chat) == chat
     megabytes = len(text) / 1e6
     print(f"{redactor.engine_name}:")
-    print(f"  clean text            {megabytes / per_call_s(lambda: redactor.text(text)):8.0f} MB/s")
+    rate = megabytes / per_call_s(lambda: redactor.text(text))
+    print(f"  clean text            {rate:8.0f} MB/s")
     rate = len(image) / 1e6 / per_call_s(lambda: redactor.text(image))
     print(f"  base64 image          {rate:8.0f} MB/s")
     cost = per_call_s(lambda: redactor.batch(spans), 51) / 500 * 1e6
@@ -94,8 +98,9 @@ from alexobs.config.model import RedactionConfig
 imported = time.perf_counter(); after_import = rss()
 redactor = Redactor(RedactionConfig())
 redactor.text("some text")
-print(f"  {redactor.engine_name}: import {(imported - began) * 1e3:.0f} ms {after_import - before:.1f} MB,"
-      f" first use {(time.perf_counter() - imported) * 1e3:.0f} ms {rss() - after_import:.1f} MB")
+first_ms = (time.perf_counter() - imported) * 1e3
+print(f"  {redactor.engine_name}: import {(imported - began) * 1e3:.0f} ms", end=" ")
+print(f"{after_import - before:.1f} MB, first use {first_ms:.0f} ms {rss() - after_import:.1f} MB")
 """
 
 

@@ -124,7 +124,7 @@ def _family(text: str, match: re.Match[str], family_of: FamilyOf) -> str:
     start = match.start()
     if not start or family not in {"", words.KEY}:
         return family
-    if text[start - 1] == " ":  # "api key: …"
+    if text[start - 1] == " " and key.lower() in words.LASTS:  # "api key: …"
         before = text[max(0, start - 20) : start - 1]
         word = before[len(before.rstrip(_KEY_CHARS)) :]
         return (word and family_of(f"{word} {key}")) or family

@@ -238,8 +238,8 @@ class Redactor:
         owners: list[int] = []
         for index, mapping in enumerate(mappings):
             before = len(strings)
-            for value in mapping.values():
-                if type(value) not in SCALARS and not self._gathered(value, strings):
+            for value in [value for value in mapping.values() if type(value) not in SCALARS]:
+                if not self._gathered(value, strings):
                     dirty.add(index)
             owners.extend([index] * (len(strings) - before))
         return owners

@@ -14,7 +14,8 @@ SCALARS = frozenset({str, bool, int, float, type(None)})
 _SEQUENCES = frozenset({list, tuple, set, frozenset})
 # Deeper than JSON of people and models ever goes; encoders recurse.
 MOST_DEPTH = 48
-MOST_NODES = 500_000
+# Parts of one value, those that stand in several places counted each time.
+MOST_NODES = 100_000
 _MOST_NAME_CHARS = 48
 # Types whose text is a number or a date and can hold no secret; encoders know them. By name, so
 # that their modules need not be loaded for it.

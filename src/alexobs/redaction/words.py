@@ -139,6 +139,7 @@ SINGLE = {word: family for family, *words in _rows(_SINGLE_TABLE) for word in wo
 PHRASES = {
     (first, last): family for family, last, *firsts in _rows(_PHRASE_TABLE) for first in firsts
 }
+LASTS = frozenset(last for _, last in PHRASES)
 GLUED = {first + last: family for family, last, *firsts in _rows(_GLUED_TABLE) for first in firsts}
 PLAIN = {
     family: frozenset(

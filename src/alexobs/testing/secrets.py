@@ -183,7 +183,7 @@ _FRAMES: dict[str, Callable[[str], str]] = {
     "exception": lambda text: f'Traceback:\n  File "x.py", line 1\nValueError: bad {text!r}',
     "log": lambda text: f"level=info msg=sent value={text} n=1",
     "colour": lambda text: f"\x1b[31m{text}\x1b[0m",
-    "other script": lambda text: f"Schlüssel：{text}、终",
+    "other script": lambda text: f"Schlüssel「{text}」、终",
     "long": lambda text: "word " * 400 + text + " word" * 400,
 }
 
@@ -203,7 +203,7 @@ class Sample(NamedTuple):
 
 
 def secret_samples(seed: int = 0) -> list[Sample]:
-    """Each kind of secret in each frame: alone, in JSON, in an exception, …
+    """Each kind of secret in each frame: alone, in JSON, in an exception and more.
 
     Args:
         seed: other secrets for another seed, the same ones for the same.
@@ -230,9 +230,7 @@ def personal_samples(seed: int = 0) -> list[Sample]:
         ("phone", f"+49 {rng.randint(100, 999)} {rng.randint(1000000, 9999999)}"),
         ("phone", f"({rng.randint(201, 899)}) {rng.randint(201, 899)}-{rng.randint(1000, 9999)}"),
     )
-    return [
-        Sample(rule, frame(text), text) for rule, text in texts for frame in _FRAMES.values()
-    ]
+    return [Sample(rule, frame(text), text) for rule, text in texts for frame in _FRAMES.values()]
 
 
 def innocent_samples(seed: int = 0) -> list[str]:
