@@ -29,7 +29,7 @@ from alexobs.server.ingest.intake import Intake
 from alexobs.server.ingest.normalise import Normaliser
 from alexobs.server.ingest.writer import Writer
 from alexobs.server.security import Guard, check_host, error_body
-from alexobs.server.store import Store
+from alexobs.server.store import Retention, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,12 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 # Each has ``routes(context) -> list[starlette.routing.BaseRoute]``; asked in this order.
-ROUTE_MODULES: Final = ("alexobs.server.api", "alexobs.server.live", "alexobs.server.web")
+ROUTE_MODULES: Final = (
+    "alexobs.server.scrape",
+    "alexobs.server.api",
+    "alexobs.server.live",
+    "alexobs.server.web",
+)
 SHUTDOWN_S: Final = 5
 
 
@@ -53,6 +58,7 @@ class Settings:
     http_port: int = 4318
     web_port: int = 4319
     token: str = ""
+    retention: Retention = field(default_factory=Retention)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ class Server:
             for name, option in (("http", "--http-port"), ("web", "--web-port")):
                 port = getattr(settings, f"{name}_port")
                 self._sockets[name] = _listen(settings.host, port, option)
-            self.store = Store(settings.data_dir)
+            self.store = Store(settings.data_dir, settings.retention)
         except BaseException:
             self._close_sockets()
             raise

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections import deque
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 # While a group is being committed the next one gathers; these bound it.
 MAX_GROUP_BYTES: Final = 16 << 20
 MAX_WAITING_BYTES: Final = 64 << 20
+FIRST_TIDY_S: Final = 60.0
+TIDY_EVERY_S: Final = 600.0
+_log: Final = logging.getLogger(__name__)
 
 
 class FullError(Exception):
@@ -57,6 +62,11 @@ class Writer:
             self._changed.notify()
         return done
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Size of the requests that wait for their commit."""
+        return self._waiting_bytes
+
     def has_room(self, size: int) -> bool:
         """Whether a request of `size` bytes would be taken now."""
         return not self._stopping and self._waiting_bytes + size <= self._max_waiting
@@ -69,12 +79,26 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        while group := self._next_group():
-            self._write(group)
+        next_tidy = time.monotonic() + FIRST_TIDY_S
+        while True:
+            group = self._next_group(next_tidy - time.monotonic())
+            if group:
+                self._write(group)
+            elif self._stopping:
+                return
+            if time.monotonic() >= next_tidy:
+                self._tidy()
+                next_tidy = time.monotonic() + TIDY_EVERY_S
 
-    def _next_group(self) -> list[_Waiting]:
+    def _tidy(self) -> None:
+        try:
+            self._store.tidy()
+        except Exception as error:
+            _log.warning("old data could not be deleted: %s", error)
+
+    def _next_group(self, timeout_s: float) -> list[_Waiting]:
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._stopping)
+            self._changed.wait_for(lambda: self._queue or self._stopping, max(timeout_s, 0.0))
             group: list[_Waiting] = []
             size = 0
             while self._queue and (not group or size + self._queue[0].size <= MAX_GROUP_BYTES):

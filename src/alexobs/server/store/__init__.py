@@ -8,6 +8,7 @@ the public views, and ``queries/*.sql`` for what can be asked by name.
 from alexobs.server.store.adhoc import QueryError
 from alexobs.server.store.group import Group
 from alexobs.server.store.result import Result
+from alexobs.server.store.retention import Retention
 from alexobs.server.store.store import Store
 
-__all__ = ["Group", "QueryError", "Result", "Store"]
+__all__ = ["Group", "QueryError", "Result", "Retention", "Store"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from alexobs.errors import ServerError
 
@@ -29,30 +30,43 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
         )
     if found == VERSION:
         return
-    connection.execute("BEGIN")
+    run(connection, "BEGIN")
     if found == 0:
         run_script(connection, (_HERE / "schema.sql").read_text(encoding="utf-8"))
     else:
         for version in range(found + 1, VERSION + 1):
             path = _HERE / "migrations" / f"{version:04d}.sql"
             run_script(connection, path.read_text(encoding="utf-8"))
-    connection.execute("INSERT OR REPLACE INTO meta VALUES ('version', ?)", [str(VERSION)])
-    connection.execute("COMMIT")
+    run(connection, "INSERT OR REPLACE INTO meta VALUES ('version', ?)", [str(VERSION)])
+    run(connection, "COMMIT")
 
 
 def version_of(connection: duckdb.DuckDBPyConnection) -> int:
     """Return the version of the tables in the file; 0 when there are none."""
     text = "SELECT table_name FROM duckdb_tables() WHERE table_name = 'meta'"
-    if not connection.execute(text).fetchall():
+    if not run(connection, text):
         return 0
-    rows = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchall()
+    rows = run(connection, "SELECT value FROM meta WHERE key = 'version'")
     return int(rows[0][0]) if rows else 0
+
+
+def run(
+    connection: duckdb.DuckDBPyConnection, text: str, given: Any = None
+) -> list[tuple[Any, ...]]:
+    """Run one statement to its end: without fetching, the database may leave it half done."""
+    return connection.execute(text, given).fetchall()
 
 
 def run_script(connection: duckdb.DuckDBPyConnection, script: str) -> None:
     """Run the statements of a file."""
     for statement in statements(script):
-        connection.execute(statement)
+        run(connection, statement)
+
+
+@cache
+def script(name: str) -> list[str]:
+    """Return the statements of one of the files in writes/."""
+    return statements((_HERE / "writes" / f"{name}.sql").read_text(encoding="utf-8"))
 
 
 def statements(script: str) -> list[str]:

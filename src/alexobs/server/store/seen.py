@@ -1,7 +1,7 @@
-"""Remembers which spans are stored, so that a repeated one is not stored twice.
+"""Remembers what is stored, so that what is repeated is not stored twice.
 
-A Bloom filter answers "certainly new" for nearly all spans at 2 bytes each; the few others are
-looked up. An index in the database costs several times the insert itself.
+A Bloom filter answers "certainly new" for nearly everything at 2 bytes each; the few others are
+looked up. An index in the database would cost several times the insert itself.
 """
 
 from __future__ import annotations
@@ -14,10 +14,47 @@ import pyarrow as pa
 if TYPE_CHECKING:
     import duckdb
 
-_BITS_PER_SPAN: Final = 16
-_HASHES: Final = 6  # one in 2,000 new spans is looked up for nothing
-_LEAST: Final = 1 << 20  # spans that the smallest filter is made for
+_BITS_EACH: Final = 16
+_HASHES: Final = 6  # one in 2,000 new ones is looked up for nothing
+_LEAST: Final = 1 << 20  # what the smallest filter is made for: 2 MB
 _MIX: Final = np.uint64(0x9E3779B97F4A7C15)
+_READ_ROWS: Final = 1 << 17
+# Message hashes that are known for sure: agents send the same history again and again.
+_RECENT: Final = 1 << 17
+
+
+class Filter:
+    """A Bloom filter over numbers of 64 bits that are spread evenly."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = max(_LEAST, capacity)
+        size = 1 << (self.capacity * _BITS_EACH - 1).bit_length()
+        self._mask = np.uint64(size // 8 - 1)
+        self._bytes = np.zeros(size // 8, dtype=np.uint8)
+
+    def add(self, numbers: Any) -> None:
+        """Put numbers in."""
+        for place, bit in self._places(numbers):
+            np.bitwise_or.at(self._bytes, place, bit)
+
+    def maybe(self, numbers: Any) -> Any:
+        """Return for each number whether it may be in; False is certain."""
+        found = np.ones(len(numbers), dtype=bool)
+        for place, bit in self._places(numbers):
+            found &= (self._bytes[place] & bit) != 0
+        return found
+
+    def _places(self, first: Any) -> list[tuple[Any, Any]]:
+        with np.errstate(over="ignore"):
+            second = (first * _MIX) | np.uint64(1)
+            spots = [first + np.uint64(i) * second for i in range(_HASHES)]
+        return [
+            (
+                ((spot >> np.uint64(8)) & self._mask).astype(np.int64),
+                np.left_shift(np.uint8(1), ((spot >> np.uint64(3)) & np.uint64(7)).astype("u1")),
+            )
+            for spot in spots
+        ]
 
 
 class SeenSpans:
@@ -25,19 +62,18 @@ class SeenSpans:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self._count = 0
-        self._grow()
+        self._fill()
 
     def repeated(self, trace_hi: Any, trace_lo: Any, span_id: Any) -> Any:
         """Return for each span whether it is stored, or stands earlier in the same arrays."""
-        _, first = np.unique(_mixed(trace_lo, span_id), return_index=True)
+        mixed = _mixed(trace_lo, span_id)
+        _, first = np.unique(mixed, return_index=True)
         if len(first) < len(span_id):  # the same span twice, or two numbers that mix alike
-            _, first = np.unique(
-                np.rec.fromarrays([span_id, trace_lo, trace_hi]), return_index=True
-            )
+            whole = np.rec.fromarrays([span_id, trace_lo, trace_hi])
+            _, first = np.unique(whole, return_index=True)
         repeated = np.ones(len(span_id), dtype=bool)
         repeated[first] = False
-        maybe = np.nonzero(self._maybe(trace_lo, span_id) & ~repeated)[0]
+        maybe = np.nonzero(self._filter.maybe(mixed) & ~repeated)[0]
         if len(maybe):
             found = self._stored(trace_hi[maybe], trace_lo[maybe], span_id[maybe])
             repeated[maybe[found]] = True
@@ -46,48 +82,18 @@ class SeenSpans:
     def add(self, trace_lo: Any, span_id: Any) -> None:
         """Remember spans that have been committed."""
         self._count += len(span_id)
-        if self._count > self._capacity:
-            self._grow()  # reads them from the database, these included
-            return
-        self._put(trace_lo, span_id)
+        if self._count > self._filter.capacity:
+            self._fill()  # reads them from the database, these included
+        else:
+            self._filter.add(_mixed(trace_lo, span_id))
 
-    def _grow(self) -> None:
-        text = "SELECT count(*) FROM finished_spans"
-        self._count = self._connection.execute(text).fetchall()[0][0]
-        self._capacity = max(_LEAST, 2 * self._count)
-        size = 1 << (self._capacity * _BITS_PER_SPAN - 1).bit_length()
-        self._mask = np.uint64(size - 1)
-        self._bytes = np.zeros(size // 8, dtype=np.uint8)
-        if not self._count:
-            return
-        reader = self._connection.sql(
-            "SELECT trace_lo, span_id FROM finished_spans"
-        ).to_arrow_reader(1 << 17)
-        for batch in reader:
-            self._put(batch.column(0).to_numpy(), batch.column(1).to_numpy())
-
-    def _places(self, trace_lo: Any, span_id: Any) -> list[tuple[Any, Any]]:
-        first = _mixed(trace_lo, span_id)
-        with np.errstate(over="ignore"):
-            second = (first * _MIX) | np.uint64(1)
-            spots = [(first + np.uint64(i) * second) for i in range(_HASHES)]
-        return [
-            (
-                ((spot >> np.uint64(7)) & (self._mask >> np.uint64(3))).astype(np.int64),
-                (1 << (spot & np.uint64(7)).astype(np.uint8)).astype(np.uint8),
-            )
-            for spot in spots
-        ]
-
-    def _put(self, trace_lo: Any, span_id: Any) -> None:
-        for place, bit in self._places(trace_lo, span_id):
-            np.bitwise_or.at(self._bytes, place, bit)
-
-    def _maybe(self, trace_lo: Any, span_id: Any) -> Any:
-        found = np.ones(len(span_id), dtype=bool)
-        for place, bit in self._places(trace_lo, span_id):
-            found &= (self._bytes[place] & bit) != 0
-        return found
+    def _fill(self) -> None:
+        self._count = _count(self._connection, "finished_spans")
+        self._filter = Filter(2 * self._count)
+        if self._count:
+            text = "SELECT trace_lo, span_id FROM finished_spans"
+            for batch in self._connection.sql(text).to_arrow_reader(_READ_ROWS):
+                self._filter.add(_mixed(*(column.to_numpy() for column in batch.columns)))
 
     def _stored(self, trace_hi: Any, trace_lo: Any, span_id: Any) -> Any:
         table = pa.table({"hi": trace_hi, "lo": trace_lo, "id": span_id, "i": range(len(span_id))})
@@ -98,6 +104,62 @@ class SeenSpans:
         ).fetchall()
         self._connection.unregister("maybe")
         return np.array([row[0] for row in rows], dtype=np.int64)
+
+
+class SeenMessages:
+    """The hashes of all message bodies in the store; belongs to the writing thread."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._recent: dict[int, None] = {}
+        self._fill()
+
+    def fresh(self, hashes: list[int]) -> list[int]:
+        """Return those that are not stored; `hashes` has none twice."""
+        unknown = [name for name in hashes if name not in self._recent]
+        if not unknown:
+            return []
+        numbers = np.array(unknown, dtype=np.uint64)
+        maybe = numbers[self._filter.maybe(numbers)]
+        if not len(maybe):
+            return unknown
+        self._connection.register("maybe", pa.table({"hash": maybe}))
+        text = "SELECT hash FROM maybe SEMI JOIN message_rows USING (hash)"
+        stored = {row[0] for row in self._connection.execute(text).fetchall()}
+        self._connection.unregister("maybe")
+        self._remember(list(stored))
+        return [name for name in unknown if name not in stored]
+
+    def add(self, hashes: list[int]) -> None:
+        """Remember bodies that have been committed."""
+        self._remember(hashes)
+        self._count += len(hashes)
+        if self._count > self._filter.capacity:
+            self._fill()
+        elif hashes:
+            self._filter.add(np.array(hashes, dtype=np.uint64))
+
+    def forget(self) -> None:
+        """Look all of them up again, because some have been deleted."""
+        self._recent.clear()
+
+    def _remember(self, hashes: list[int]) -> None:
+        if len(self._recent) + len(hashes) > _RECENT:
+            self._recent.clear()
+        self._recent.update(dict.fromkeys(hashes[-_RECENT:]))
+
+    def _fill(self) -> None:
+        self._count = _count(self._connection, "message_rows")
+        self._filter = Filter(2 * self._count)
+        if self._count:
+            text = "SELECT hash FROM message_rows"
+            for batch in self._connection.sql(text).to_arrow_reader(_READ_ROWS):
+                self._filter.add(batch.column(0).to_numpy())
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    text = f"SELECT count(*) FROM {table}"  # noqa: S608 - a name of ours
+    return int(connection.execute(text).fetchall()[0][0])
 
 
 def _mixed(trace_lo: Any, span_id: Any) -> Any:

@@ -5,26 +5,26 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
+import pyarrow as pa
 
 from alexobs.errors import ServerError
-from alexobs.server.store import adhoc, named, schema
+from alexobs.server.store import adhoc, export, named, schema
 from alexobs.server.store.result import Result
-from alexobs.server.store.seen import SeenSpans
+from alexobs.server.store.retention import Keeper, Retention
+from alexobs.server.store.schema import run
+from alexobs.server.store.seen import SeenMessages, SeenSpans
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
-    import pyarrow as pa
-
+    from alexobs.server.store.export import Format
     from alexobs.server.store.group import Group
 
 FILE_NAME: Final = "alexobs.duckdb"
-_WRITES: Final = Path(__file__).parent / "writes"
 # Reading holds no more than this; ingest needs about a third of it.
 MEMORY_LIMIT: Final = "1GB"
 # A commit appends to the write-ahead log; beyond this size it is folded into the file.
@@ -36,12 +36,13 @@ class Store:
 
     Args:
         folder: where the file is; made when absent, for its owner alone.
+        retention: what `tidy` keeps.
 
     Raises:
         ServerError: another process owns the data, a newer version wrote it, or it is damaged.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, retention: Retention | None = None) -> None:
         self.path = folder / FILE_NAME
         self._main = _open(folder, self.path)
         try:
@@ -52,7 +53,9 @@ class Store:
             self._lock = threading.Lock()
             self._changed = threading.Condition()
             self.committed = self._last_seq()
+            self._keeper = Keeper(self._writer, retention or Retention())
             self.seen = SeenSpans(self._writer)
+            self._seen_messages = SeenMessages(self._writer)
             self._running = bool(_flat(self._main, "SELECT 1 FROM running_spans LIMIT 1"))
             self._known_resources = set(_flat(self._main, "SELECT resource_id FROM resources"))
         except BaseException:
@@ -74,63 +77,78 @@ class Store:
         """Write all of `group` or nothing, durably; return the commit's number."""
         seq = self.committed + 1
         writer = self._writer
-        writer.execute("BEGIN")
+        run(writer, "BEGIN")
         try:
-            self._write(group, seq)
-            writer.execute("COMMIT")
+            fresh = self._write(group, seq)
+            run(writer, "COMMIT")
         except BaseException:
             _roll_back(writer)
             raise
         self._known_resources.update(row[0] for row in group.resources)
-        self._remember(group)
+        self._remember(group, fresh)
         with self._changed:
             self.committed = seq
             self._changed.notify_all()
         return seq
 
-    def _write(self, group: Group, seq: int) -> None:
+    def tidy(self) -> int:
+        """Delete what is older or more than is kept; return the cut-off, 0 when nothing went.
+
+        Belongs to the thread that commits.
+        """
+        cutoff = self._keeper.run(time.time_ns())
+        if cutoff:
+            self._seen_messages.forget()
+        return cutoff
+
+    def _write(self, group: Group, seq: int) -> list[int]:
         writer = self._writer
         for name, table in group.tables().items():
             writer.register("batch", table)
             if name == "finished_spans":
                 self._run("spans", seq)
                 if self._running:
-                    writer.execute(_ended())
+                    self._run("ended", seq)
             elif name == "running_spans":
                 self._run("running", seq)
                 self._running = True
             else:
-                writer.execute(f"INSERT INTO {name} BY NAME SELECT ? AS seq, * FROM batch", [seq])  # noqa: S608 - a name of ours
+                run(writer, f"INSERT INTO {name} BY NAME SELECT ? AS seq, * FROM batch", [seq])  # noqa: S608 - a name of ours
             writer.unregister("batch")
-        if group.messages:
-            self._write_messages(group)
+        fresh = self._write_messages(group) if group.messages else []
         for row in group.resources:
             if row[0] not in self._known_resources:
-                writer.execute("INSERT OR IGNORE INTO resources VALUES (?, ?, ?, ?, ?)", list(row))
+                run(writer, "INSERT OR IGNORE INTO resources VALUES (?, ?, ?, ?, ?)", list(row))
+        return fresh
 
     def _run(self, name: str, seq: int) -> None:
-        for statement in _statements(name):
+        for statement in schema.script(name):
             given = {"seq": seq} if "$seq" in statement else {}
-            self._writer.execute(statement, given)
+            run(self._writer, statement, given)
 
-    def _remember(self, group: Group) -> None:
+    def _remember(self, group: Group, fresh: list[int]) -> None:
+        self._seen_messages.add(fresh)
         if group.spans is not None and len(group.spans):
             self.seen.add(group.identity.trace_lo, group.identity.span_id)
 
-    def _write_messages(self, group: Group) -> None:
-        import pyarrow as pa  # noqa: PLC0415
-
+    def _write_messages(self, group: Group) -> list[int]:
+        fresh = self._seen_messages.fresh(list(group.messages))
         bodies = pa.table(
             {
-                "hash": pa.array(list(group.messages), pa.uint64()),
-                "body": pa.array(list(group.messages.values()), pa.string()),
+                "hash": pa.array(fresh, pa.uint64()),
+                "body": pa.array([group.messages[name] for name in fresh], pa.string()),
             }
         )
         self._writer.register("bodies", bodies)
-        self._writer.execute(
-            "INSERT INTO message_rows SELECT hash, ?, body FROM bodies", [group.time_ns]
-        )
+        text = "INSERT INTO message_rows SELECT hash, ?, body FROM bodies"
+        run(self._writer, text, [group.time_ns])
         self._writer.unregister("bodies")
+        return fresh
+
+    def size_bytes(self) -> int:
+        """Return the size of the data file and its log."""
+        log = self.path.with_name(f"{self.path.name}.wal")
+        return sum(path.stat().st_size for path in (self.path, log) if path.exists())
 
     def wait(self, after: int, timeout_s: float) -> int:
         """Return the last commit's number as soon as it is beyond `after`, or at the timeout."""
@@ -167,6 +185,16 @@ class Store:
         """
         with self._reader() as reader:
             return adhoc.run(reader, text, max_rows, timeout_s)
+
+    def export(self, folder: Path, kind: Format) -> dict[str, int]:
+        """Write the public views to files, all as of one moment; return rows by view."""
+        with self._reader() as reader:
+            return export.export(reader, folder, kind)
+
+    @property
+    def retention(self) -> Retention:
+        """What is kept."""
+        return self._keeper.retention
 
     @contextmanager
     def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -211,25 +239,16 @@ def _why_not(path: Path, message: str) -> str:
 
 def _lock_down(connection: duckdb.DuckDBPyConnection) -> None:
     """Let no query reach files, the network, this process's objects or these settings."""
-    connection.execute("SET python_enable_replacements = false")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
+    run(connection, "SET python_enable_replacements = false")
+    run(connection, "SET enable_external_access = false")
+    run(connection, "SET lock_configuration = true")
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
     try:
-        connection.execute("ROLLBACK")
+        run(connection, "ROLLBACK")
     except duckdb.Error:
         time.sleep(0)  # the failed commit has ended the transaction already
-
-
-def _ended() -> str:
-    return _statements("ended")[0]
-
-
-@cache
-def _statements(name: str) -> list[str]:
-    return schema.statements((_WRITES / f"{name}.sql").read_text(encoding="utf-8"))
 
 
 def _result(found: duckdb.DuckDBPyConnection) -> Result:
@@ -238,4 +257,4 @@ def _result(found: duckdb.DuckDBPyConnection) -> Result:
 
 
 def _flat(connection: duckdb.DuckDBPyConnection, text: str) -> list[Any]:
-    return [row[0] for row in connection.execute(text).fetchall()]
+    return [row[0] for row in run(connection, text)]

@@ -1,0 +1,3 @@
+-- Log lines of a window, as the public view has them.
+SELECT * FROM logs WHERE time >= make_timestamp_ns($from_ns) AND time < make_timestamp_ns($to_ns)
+ORDER BY time

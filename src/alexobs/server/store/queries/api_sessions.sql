@@ -1,0 +1,57 @@
+-- Sessions with activity in a window that match all filters, $limit after a place in the order.
+WITH parts AS (
+  SELECT trace_hi, trace_lo, start_ns, end_ns, spans, errors, llm_calls, tool_calls, root_status,
+    service, session_id, user_id, agent, model,
+    uncached_input + cache_read + cache_write AS input_tokens, output + reasoning AS output_tokens,
+    cost, unpriced, 0 AS running
+  FROM trace_parts WHERE session_id IS NOT NULL
+  UNION ALL
+  SELECT trace_hi, trace_lo, start_ns, start_ns, 1, 0, (kind IN ('llm', 'embedding'))::BIGINT,
+    (kind = 'tool')::BIGINT, NULL, service, session_id, user_id, agent, model, 0, 0, 0, 0, 1
+  FROM running_spans WHERE session_id IS NOT NULL
+), active AS (
+  SELECT DISTINCT session_id FROM parts
+  WHERE ($from_ns IS NULL OR end_ns >= $from_ns) AND ($to_ns IS NULL OR start_ns < $to_ns)
+    AND ($session IS NULL OR session_id = $session)
+), chosen AS (
+  SELECT session_id, min(start_ns) AS start_ns, max(end_ns) AS end_ns,
+    max(end_ns) - min(start_ns) AS duration_ns,
+    CASE WHEN sum(running) > 0 THEN 'running'
+      ELSE coalesce(arg_max(root_status, start_ns), CASE WHEN sum(errors) > 0 THEN 'error' END,
+        'success') END AS status,
+    any_value(service) AS service, any_value(user_id) AS user_id, any_value(agent) AS agent,
+    any_value(model) AS model, count(DISTINCT (trace_hi, trace_lo)) AS traces,
+    sum(spans)::BIGINT AS spans, sum(errors)::BIGINT AS errors,
+    sum(llm_calls)::BIGINT AS llm_calls, sum(tool_calls)::BIGINT AS tool_calls,
+    sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,
+    sum(cost) AS cost, sum(unpriced)::BIGINT AS unpriced,
+    bool_or(list_contains($service::VARCHAR[], service)) AS service_matches,
+    bool_or(list_contains($agent::VARCHAR[], agent)) AS agent_matches
+  FROM parts SEMI JOIN active USING (session_id) GROUP BY session_id
+), tasks AS (
+  SELECT session_id, arg_min(attributes['alex.task'], start_ns) AS task
+  FROM span_rows
+  WHERE kind = 'session' AND ($session IS NULL OR session_id = $session)
+    AND ($q IS NOT NULL OR $session IS NOT NULL)
+  GROUP BY session_id
+), sorted AS (
+  SELECT chosen.*, task, $sign * CASE $sort
+      WHEN 'duration' THEN duration_ns::DOUBLE
+      WHEN 'cost' THEN cost
+      WHEN 'tokens' THEN (input_tokens + output_tokens)::DOUBLE
+      WHEN 'spans' THEN spans::DOUBLE
+      WHEN 'errors' THEN errors::DOUBLE
+      ELSE start_ns::DOUBLE END AS place
+  FROM chosen LEFT JOIN tasks USING (session_id)
+  WHERE ($service IS NULL OR service_matches) AND ($agent IS NULL OR agent_matches)
+    AND ($user IS NULL OR user_id = $user)
+    AND ($status IS NULL OR list_contains($status::VARCHAR[], status)
+      OR (list_contains($status::VARCHAR[], 'error') AND errors > 0))
+    AND ($q IS NULL OR contains(lower(session_id), lower($q)) OR contains(lower(user_id), lower($q))
+      OR contains(lower(agent), lower($q)) OR contains(lower(task), lower($q))
+      OR contains(lower(model), lower($q)))
+)
+SELECT * EXCLUDE (service_matches, agent_matches) FROM sorted
+WHERE $after_place IS NULL OR place > $after_place
+  OR (place = $after_place AND session_id > $after_session::VARCHAR)
+ORDER BY place, session_id LIMIT $limit

@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from alexobs.errors import ServerError
+from alexobs.exporters.otlp.encode import encode_spans
+from alexobs.records import Resource, Scope, SpanData
+from alexobs.server.ingest.decode import Checker
+from alexobs.server.ingest.normalise import Normaliser
+from alexobs.server.ingest.writer import Writer
+from alexobs.server.store import QueryError, Retention, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+DAY_NS = 86_400 * 10**9
+
+
+def span(number: int, *, trace: int = 1, start_ns: int = 10**18, **attributes: Any) -> SpanData:
+    return SpanData(
+        trace_id=trace,
+        span_id=number,
+        parent_span_id=0 if number == 1 else 1,
+        name=f"span {number}",
+        start_ns=start_ns,
+        end_ns=start_ns + 10**9,
+        attributes=attributes,
+        scope=Scope("alexobs"),
+    )
+
+
+def put(store: Store, spans: Sequence[SpanData]) -> None:
+    writer = Writer(store)
+    body = encode_spans(spans, Resource({"service.name": "test"}))
+    checked = Checker(Normaliser()).check("traces", body)
+    writer.submit(checked, len(body)).result(10)
+    writer.stop()
+
+
+def rows(store: Store, text: str) -> list[tuple[Any, ...]]:
+    return store.sql(text, max_rows=10_000).rows
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "data", Retention(days=0, max_bytes=0))
+    yield store
+    store.close()
+
+
+def test_what_was_committed_is_there_after_reopening(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    put(store, [span(1), span(2)])
+    committed = store.committed
+    store.close()
+    again = Store(tmp_path)
+    assert again.committed == committed
+    assert rows(again, "SELECT name FROM spans ORDER BY name") == [("span 1",), ("span 2",)]
+    put(again, [span(2), span(3)])
+    assert rows(again, "SELECT count(*) FROM spans") == [(3,)]
+    again.close()
+
+
+def test_a_second_owner_is_refused_by_name(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    program = (
+        "import sys, pathlib; from alexobs.server.store import Store\n"
+        "Store(pathlib.Path(sys.argv[1]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert "another alexobs server owns" in done.stderr
+    store.close()
+
+
+def test_data_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    Store(tmp_path).close()
+    with duckdb.connect(str(tmp_path / "alexobs.duckdb")) as connection:
+        connection.execute("UPDATE meta SET value = '99' WHERE key = 'version'")
+    with pytest.raises(ServerError, match="newer alexobs"):
+        Store(tmp_path)
+    with duckdb.connect(str(tmp_path / "alexobs.duckdb")) as connection:
+        found = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchall()
+    assert found == [("99",)]
+
+
+def test_a_damaged_file_is_refused_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "alexobs.duckdb").write_bytes(b"not a database" * 1000)
+    with pytest.raises(ServerError, match=r"alexobs\.duckdb cannot be opened"):
+        Store(tmp_path)
+
+
+def test_a_trace_is_found_by_its_id(store: Store) -> None:
+    put(store, [span(1, trace=7), span(2, trace=7), span(3, trace=8)])
+    found = store.query("trace_spans", trace_id=f"{7:032x}").dicts()
+    assert [row["name"] for row in found] == ["span 1", "span 2"]
+    assert store.query("trace_spans", trace_id="no id").rows == []
+
+
+def test_sums_per_minute_and_trace_equal_the_spans(store: Store) -> None:
+    call = {"alex.kind": "llm", "gen_ai.request.model": "m", "alex.tokens.output": 5}
+    put(store, [span(1), *(span(n, **call, **{"alex.cost": 0.5}) for n in (2, 3))])
+    put(store, [span(4, **call, **{"alex.cost.unpriced": "no price"})])
+    assert rows(store, "SELECT sum(spans), sum(output), sum(cost), sum(unpriced) FROM rollup") == [
+        (4, 15, 1.0, 1)
+    ]
+    assert rows(
+        store, "SELECT sum(spans), sum(llm_calls), sum(cost), any_value(root_name) FROM trace_parts"
+    ) == [(4, 3, 1.0, "span 1")]
+    assert rows(store, "SELECT sum(spans) FROM rollup_latency WHERE kind = 'llm'") == [(3,)]
+
+
+def test_a_percentile_from_buckets_is_within_one_percent(store: Store) -> None:
+    put(store, [span(1, **{"alex.kind": "llm"})])
+    ((bucket,),) = rows(store, "SELECT bucket FROM rollup_latency")
+    assert 1.02**bucket / 1e6 == pytest.approx(1.0, rel=0.02)
+
+
+def test_reading_goes_on_while_a_commit_is_open(store: Store) -> None:
+    put(store, [span(1)])
+    store._writer.execute("BEGIN")
+    store._writer.execute("DELETE FROM finished_spans")
+    assert rows(store, "SELECT count(*) FROM spans") == [(1,)]
+    store._writer.execute("ROLLBACK")
+
+
+def test_waiting_ends_with_the_next_commit(store: Store) -> None:
+    seen: list[int] = []
+    before = store.committed
+    thread = threading.Thread(target=lambda: seen.append(store.wait(before, 20)))
+    thread.start()
+    put(store, [span(1)])
+    thread.join()
+    assert seen == [before + 1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DROP TABLE meta",
+        "DELETE FROM finished_spans",
+        "INSERT INTO meta VALUES ('a', 'b') RETURNING *",
+        "SELECT 1; SELECT 2",
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM read_text('/etc/passwd')",
+        "SELECT * FROM glob('/etc/*')",
+        "COPY spans TO '/tmp/x'",
+        "ATTACH '/tmp/x.duckdb'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "PRAGMA database_list",
+        "SELECT * FROM store",
+        "EXPORT DATABASE '/tmp/x'",
+        "",
+        "SELECT nothing_called_so",
+    ],
+)
+def test_users_sql_reads_the_data_and_nothing_else(store: Store, text: str) -> None:
+    with pytest.raises(QueryError):
+        store.sql(text)
+
+
+def test_users_sql_ends_in_time(store: Store) -> None:
+    begun = time.monotonic()
+    with pytest.raises(QueryError, match=r"longer than 0\.2 s"):
+        store.sql("SELECT count(*) FROM range(1000000000000) a, range(1000000) b", timeout_s=0.2)
+    assert time.monotonic() - begun < 5
+    assert store.sql("SELECT 1").rows == [(1,)]
+
+
+def test_users_sql_is_cut_after_so_many_rows(store: Store) -> None:
+    result = store.sql("SELECT * FROM range(100)", max_rows=10)
+    assert (len(result.rows), result.truncated) == (10, True)
+
+
+def test_what_is_too_old_goes_with_its_messages(tmp_path: Path) -> None:
+    store = Store(tmp_path, Retention(days=7))
+    now = time.time_ns()
+    old, new = '["old text"]', '["new text"]'
+    put(store, [span(1, start_ns=now - 9 * DAY_NS, **{"gen_ai.input.messages": old})])
+    put(store, [span(2, start_ns=now, **{"gen_ai.input.messages": new})])
+    assert store.tidy() > 0
+    assert rows(store, "SELECT name FROM spans") == [("span 2",)]
+    assert rows(store, "SELECT body FROM messages") == [('"new text"',)]
+    assert rows(store, "SELECT sum(spans) FROM rollup") == [(1,)]
+    assert store.tidy() == 0
+    store.close()
+
+
+def test_beyond_the_size_the_oldest_go(tmp_path: Path) -> None:
+    store = Store(tmp_path, Retention(days=0, max_bytes=1 << 20))
+    now = time.time_ns()
+    noise = [f"{n * 0x9E3779B97F4A7C15 % 2**64:016x}" * 20 for n in range(1, 12_001)]
+    put(store, [span(n, start_ns=now + n, noise=text) for n, text in enumerate(noise, 1)])
+    store._writer.execute("CHECKPOINT")
+    before = store._keeper.used_bytes()
+    assert before > 1 << 20
+    assert store.tidy() > 0
+    ((count, oldest),) = rows(store, "SELECT count(*), min(start_ns) FROM finished_spans")
+    assert 0 < count < 12_000
+    assert oldest > now + 1
+    store.close()
+
+
+def test_sums_stay_the_same_when_they_are_summed_up(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alexobs.server.store.retention.COMPACT_ROWS", 1)
+    for number in range(1, 5):
+        put(store, [span(number, **{"alex.kind": "llm", "alex.cost": 0.25})])
+    texts = [
+        "SELECT sum(spans), sum(cost), min(start_ns), max(root_name) FROM trace_parts",
+        "SELECT sum(spans), sum(cost), sum(duration_ns) FROM rollup",
+        "SELECT sum(spans) FROM rollup_latency",
+    ]
+    before = [rows(store, text) for text in texts]
+    store.tidy()
+    assert [rows(store, text) for text in texts] == before
+    assert rows(store, "SELECT count(*) FROM trace_parts") == [(1,)]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+def test_an_export_holds_every_row(store: Store, tmp_path: Path, kind: Any) -> None:
+    put(store, [span(1, note="a"), span(2, **{"gen_ai.input.messages": '["hi"]'})])
+    counts = store.export(tmp_path / "out", kind)
+    assert counts == {"spans": 2, "logs": 0, "metric_points": 0, "sessions": 0, "messages": 1}
+    path = tmp_path / "out" / f"spans.{kind}"
+    if kind == "parquet":
+        found: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    else:
+        found = [json.loads(line) for line in path.read_text().splitlines()]
+    assert sorted(row["name"] for row in found) == ["span 1", "span 2"]
+    assert dict(found[0]["attributes"])["note"] == "a"
+
+
+def test_arrow_and_rows_agree(store: Store) -> None:
+    put(store, [span(1), span(2)])
+    table = store.arrow("trace_spans", trace_id=f"{1:032x}")
+    assert isinstance(table, pa.Table)
+    assert table["name"].to_pylist() == ["span 1", "span 2"]
+
+
+def test_a_message_that_is_sent_again_is_kept_once(tmp_path: Path) -> None:
+    history = [f'"message {n}"' for n in range(5)]
+    for number in range(1, 6):  # a process each: what is remembered in memory is gone
+        store = Store(tmp_path)
+        text = f"[{','.join(history[:number])}]"
+        put(store, [span(number, **{"gen_ai.input.messages": text})])
+        assert rows(store, "SELECT count(*) FROM message_rows") == [(number,)]
+        store.close()
