@@ -52,10 +52,11 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 
 def _plain_model(value: Any, fields: Any, depth: int) -> dict[str, Any]:
+    kept = fields if _DERIVED.isdisjoint(fields) else fields - _DERIVED
     found = {
         key: item if item.__class__ in _SCALARS else plain(item, depth)
         for key, item in value.__dict__.items()
-        if key in fields and key not in _DERIVED
+        if key in kept
     }
     extra = value.__pydantic_extra__
     if extra:

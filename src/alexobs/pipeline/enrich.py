@@ -213,22 +213,23 @@ def observation_of(span: FinishedSpan, enriched: Enriched) -> LLMObservation | T
             facts.tool_name, facts.status, seconds, facts.error_type, trace_id, span_id
         )
     attributes = facts.attributes
+    # By position: fifteen keywords cost 1 µs.
     return LLMObservation(
-        model=model_of(facts),
-        status=facts.status,
-        latency_s=seconds,
-        usage=facts.usage if facts.billed else None,
-        cost_usd=_cost_of(enriched),
-        provider=facts.provider,
-        operation=attributes.get(semconv.GEN_AI_OPERATION_NAME, "chat"),
-        request_model=facts.request_model,
-        response_model=facts.response_model,
-        error_type=facts.error_type,
-        server_address=attributes.get(semconv.SERVER_ADDRESS, ""),
-        time_to_first_chunk_s=facts.time_to_first_chunk_s,
-        output_chunks=facts.output_chunks,
-        trace_id=trace_id,
-        span_id=span_id,
+        model_of(facts),
+        facts.status,
+        seconds,
+        facts.usage if facts.billed else None,
+        _cost_of(enriched),
+        facts.provider,
+        attributes.get(semconv.GEN_AI_OPERATION_NAME, "chat"),
+        facts.request_model,
+        facts.response_model,
+        facts.error_type,
+        attributes.get(semconv.SERVER_ADDRESS, ""),
+        facts.time_to_first_chunk_s,
+        facts.output_chunks,
+        trace_id,
+        span_id,
     )
 
 

@@ -139,11 +139,15 @@ def key_of(value: Any, depth: int = 0) -> Any:
         return (kind, value)
     if depth > MAX_KEY_DEPTH:
         raise RecursionError("too deep for a key")
-    if kind is dict:
-        return (kind, *((k, key_of(v, depth + 1)) for k, v in value.items()))
     if kind is list or kind is tuple:
-        return (kind, *(key_of(item, depth + 1) for item in value))
-    return (kind, *((k, key_of(v, depth + 1)) for k, v in vars(value).items()))
+        return (kind, *[key_of(item, depth + 1) for item in value])
+    fields = value if kind is dict else vars(value)
+    # Names first, then values, of which most are texts: half the time of a call for each pair.
+    return (
+        kind,
+        *fields,
+        *[v if v.__class__ is str else key_of(v, depth + 1) for v in fields.values()],
+    )
 
 
 def to_json(value: Any) -> str:
