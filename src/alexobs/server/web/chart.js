@@ -30,9 +30,9 @@ function axis(text, grid, format, size) {
   };
 }
 
-const hour = (spanS) => (at) => spanS > 2 * 86_400 ? day(at * 1000).slice(5) : clock(at * 1000).slice(0, spanS < 300 ? 8 : 5);
+const hour = (spanS, days) => (at) => days || spanS > 2 * 86_400 ? day(at * 1000).slice(5) : clock(at * 1000).slice(0, spanS < 300 ? 8 : 5);
 
-function options({ series, stack, format, bars, spanS, stepS, onHover, onZoom, onPoint }, width, height) {
+function options({ series, stack, format, bars, days, spanS, stepS, onHover, onZoom, onPoint }, width, height) {
   const text = colour("text-3");
   const grid = colour("line");
   const paths = bars ? uPlot.paths.bars({ size: [0.72, 40] })
@@ -48,7 +48,7 @@ function options({ series, stack, format, bars, spanS, stepS, onHover, onZoom, o
     cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7, width: 1.5 }, y: false },
     scales: { x: { time: true, range: (_, least, most) => bars ? [least - stepS / 2, most + stepS / 2] : [least, Math.max(most, least + 1)] }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.12 : 1] } },
     axes: [
-      { ...axis(text, grid, hour(spanS), 26), space: 64 },
+      { ...axis(text, grid, hour(spanS, days), 26), space: 64 },
       { ...axis(text, grid, format, 54), space: 34 },
     ],
     series: [{}, ...(stack ? drawn.reverse() : drawn)],
@@ -76,7 +76,7 @@ function pointer(u, onPoint) {
  * A chart. `times` in ms; `series` of {label, values, token}; `format` for numbers;
  * `point(index, time)` gives the link behind a point, or null.
  */
-export function Chart({ times, series, stack = false, bars = false, format, point, stepS, label }) {
+export function Chart({ times, series, stack = false, bars = false, format, point, stepS, label, days = false }) {
   const box = useRef(null);
   const tip = useRef(null);
   const plot = useRef(null);
@@ -94,7 +94,7 @@ export function Chart({ times, series, stack = false, bars = false, format, poin
     const zoom = (from, to) => to - from > 1 && update({ from: Math.round(from * 1000), to: Math.round(to * 1000) });
     const open = (index) => { const to = latest.current.point?.(index); if (to) go(to); };
     const spanS = times.length ? (times.at(-1) - times[0]) / 1000 : 900;
-    const made = options({ series, stack, format, bars, spanS, stepS, onHover: hover, onZoom: zoom, onPoint: open }, size().width, size().height);
+    const made = options({ series, stack, format, bars, days, spanS, stepS, onHover: hover, onZoom: zoom, onPoint: open }, size().width, size().height);
     plot.current = new uPlot(made, data(), node);
     plot.current.over.style.cursor = point ? "pointer" : "crosshair";
     const observer = new ResizeObserver(() => plot.current?.setSize(size()));
