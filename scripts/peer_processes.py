@@ -1,0 +1,255 @@
+"""Starts the real back ends as plain processes, with the files of the deployment's folder.
+
+Ports and folders come by environment, as in the containers; targets of Prometheus by its target
+files. Everything listens on loopback only and ends with the `Peers` that started it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import IO, TYPE_CHECKING, Any, Self
+
+import peers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FOLDER = peers.ROOT / "deployments" / "observability"
+HOST = "127.0.0.1"
+START_S = 120.0
+STOP_S = 20.0
+
+
+class PeerMissingError(RuntimeError):
+    """A program is not there; the message says how to get it."""
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def fetch(url: str, timeout_s: float = 10.0) -> bytes:
+    """Return what an address answers."""
+    with urllib.request.urlopen(url, timeout=timeout_s) as answer:
+        body: bytes = answer.read()
+        return body
+
+
+def ask(url: str, **parameters: Any) -> Any:
+    """Return the JSON that an API answers."""
+    query = f"?{urllib.parse.urlencode(parameters)}" if parameters else ""
+    return json.loads(fetch(url + query))
+
+
+class Process:
+    """One running program; `ports` by what they are for."""
+
+    def __init__(
+        self, name: str, command: list[str], ports: dict[str, int], work: Path, **environment: Any
+    ) -> None:
+        self.name, self.command, self.ports, self.work = name, command, ports, work
+        self.environment = {key: str(value) for key, value in environment.items()}
+        self.log_path = work / f"{name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+
+    def url(self, port: str, path: str = "") -> str:
+        """Return the address of one of its ports."""
+        return f"http://{HOST}:{self.ports[port]}{path}"
+
+    def start(self, ready: str) -> Self:
+        """Start it and wait until `ready` answers."""
+        self._log = self.log_path.open("ab")
+        self._process = subprocess.Popen(
+            self.command,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            cwd=self.work,
+            env={**os.environ, **self.environment},
+        )
+        self._ready = ready
+        until = time.monotonic() + START_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > until:
+                self.stop()
+                raise RuntimeError(f"{self.name} does not start:\n{self.log()}")
+            time.sleep(0.1)
+        return self
+
+    def _answers(self) -> bool:
+        try:
+            fetch(self._ready, 2.0)
+        except (urllib.error.URLError, OSError):
+            return False
+        return True
+
+    def restart(self) -> None:
+        """Start it again after `stop`."""
+        self.start(self._ready)
+
+    def hang_up(self) -> None:
+        """Let it read its files again."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGHUP)
+
+    def stop(self) -> None:
+        """End it, and see it end."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def log(self) -> str:
+        """Return the end of what it printed."""
+        return self.log_path.read_text(encoding="utf-8", errors="replace")[-4000:]
+
+
+class Peers:
+    """Starts back ends in one folder, and ends them all."""
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+        self._running: list[Process] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in reversed(self._running):
+            process.stop()
+
+    def _run(
+        self, name: str, command: list[str], ports: dict[str, int], ready: str, **environment: Any
+    ) -> Process:
+        process = Process(name, command, ports, self.work, **environment)
+        self._running.append(process)
+        return process.start(ready)
+
+    def _folder(self, name: str) -> Path:
+        folder = self.work / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def prometheus(self, targets: Mapping[str, list[dict[str, Any]]]) -> Process:
+        """Start Prometheus with the deployment's folder and these target files."""
+        config = self.work / "prometheus"
+        shutil.copytree(FOLDER / "prometheus", config)
+        for path in (config / "targets").iterdir():
+            path.write_text(json.dumps(targets.get(path.stem, [])), encoding="utf-8")
+        ports = {"http": free_port()}
+        command = [
+            program("prometheus"),
+            f"--config.file={config / 'prometheus.yml'}",
+            f"--storage.tsdb.path={self._folder('prometheus-data')}",
+            f"--web.listen-address={HOST}:{ports['http']}",
+            "--enable-feature=exemplar-storage",
+            "--log.level=warn",
+        ]
+        return self._run("prometheus", command, ports, f"http://{HOST}:{ports['http']}/-/ready")
+
+    def alertmanager(self, **environment: str) -> Process:
+        """Start Alertmanager as its container does."""
+        ports = {"http": free_port()}
+        return self._run(
+            "alertmanager",
+            ["sh", str(FOLDER / "alertmanager" / "start.sh")],
+            ports,
+            f"http://{HOST}:{ports['http']}/-/ready",
+            ALERTMANAGER=program("alertmanager"),
+            ALERTMANAGER_LISTEN=f"{HOST}:{ports['http']}",
+            ALERTMANAGER_RUN_DIR=self._folder("alertmanager-run"),
+            ALERTMANAGER_DATA_DIR=self._folder("alertmanager-data"),
+            **environment,
+        )
+
+    def jaeger(self) -> Process:
+        """Start Jaeger."""
+        names = ("METRICS", "HEALTH", "QUERY", "QUERY_GRPC", "OTLP_GRPC", "OTLP_HTTP", "THRIFT")
+        ports = {name: free_port() for name in (*names, "ZIPKIN")}
+        return self._run(
+            "jaeger",
+            [program("jaeger"), f"--config={FOLDER / 'jaeger' / 'jaeger.yaml'}"],
+            ports,
+            f"http://{HOST}:{ports['HEALTH']}/status",
+            JAEGER_LISTEN_HOST=HOST,
+            JAEGER_DATA_DIR=self._folder("jaeger-data"),
+            **{f"JAEGER_{name}_PORT": port for name, port in ports.items()},
+        )
+
+    def collector(self, jaeger: int, loki: str, **environment: str) -> Process:
+        """Start the Collector before Jaeger's gRPC port and Loki's address."""
+        names = ("OTLP_GRPC", "OTLP_HTTP", "METRICS", "HEALTH", "PROMETHEUS")
+        ports = {name: free_port() for name in names}
+        return self._run(
+            "collector",
+            [program("collector"), f"--config={FOLDER / 'collector' / 'collector.yaml'}"],
+            ports,
+            f"http://{HOST}:{ports['HEALTH']}/",
+            COLLECTOR_LISTEN_HOST=HOST,
+            COLLECTOR_QUEUE_DIR=self.work / "collector-queue",
+            JAEGER_OTLP_ENDPOINT=f"{HOST}:{jaeger}",
+            LOKI_OTLP_ENDPOINT=loki,
+            **{f"COLLECTOR_{name}_PORT": port for name, port in ports.items()},
+            **environment,
+        )
+
+    def loki(self) -> Process:
+        """Start Loki."""
+        ports = {"HTTP": free_port(), "GRPC": free_port()}
+        return self._run(
+            "loki",
+            [
+                program("loki"),
+                f"-config.file={FOLDER / 'loki' / 'loki.yaml'}",
+                "-config.expand-env=true",
+            ],
+            ports,
+            f"http://{HOST}:{ports['HTTP']}/ready",
+            LOKI_LISTEN_HOST=HOST,
+            LOKI_DATA_DIR=self._folder("loki-data"),
+            **{f"LOKI_{name}_PORT": port for name, port in ports.items()},
+        )
+
+    def zipkin(self) -> Process:
+        """Start Zipkin, which keeps spans in memory."""
+        ports = {"http": free_port()}
+        return self._run(
+            "zipkin",
+            [program("java"), "-Xmx256m", "-jar", program("zipkin")],
+            ports,
+            f"http://{HOST}:{ports['http']}/health",
+            QUERY_PORT=ports["http"],
+            JAVA_TOOL_OPTIONS=f"-Darmeria.defaultServerHost={HOST}",
+        )
+
+
+def program(name: str) -> str:
+    """Return the path of a program.
+
+    Raises:
+        PeerMissingError: it is not there.
+    """
+    found = shutil.which(name) if name == "java" else peers.find(name)
+    if found is None:
+        raise PeerMissingError(f"{name} is not there: python scripts/peers.py build {name}")
+    return found
