@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
 
+    from alexobs.context import RunContext
     from alexobs.records import SpanLink
 
-_RUN_ATTRIBUTE = "_alexobs_run"
+MAX_OPEN_SPANS = 10_000  # whose run is remembered; spans that nobody ends push each other out
 
 
 class ForeignSpan:
@@ -26,7 +27,7 @@ class ForeignSpan:
     enriched = None
     recording = True
 
-    def __init__(self, span: Any, max_attributes: int) -> None:
+    def __init__(self, span: Any, run: RunContext | None, max_attributes: int) -> None:
         context = span.get_span_context()
         parent = span.parent
         self.trace_id = context.trace_id
@@ -36,7 +37,7 @@ class ForeignSpan:
         self.trace_state = context.trace_state
         self.parent_span_id = parent.span_id if parent is not None else 0
         self.local_root = parent is None or parent.is_remote
-        self.run = getattr(span, _RUN_ATTRIBUTE, None)
+        self.run = run
         self.name = span.name
         self.kind = span.kind
         self.start_time = span.start_time
@@ -76,12 +77,20 @@ class BridgeProcessor:
         self._fault = fault
         self._max_attributes = max_attributes
         self._flush = flush
+        # The SDK ends a span with a copy of it: what is hung on the span itself is not there.
+        self._runs: dict[int, RunContext] = {}
 
     def on_start(self, span: Any, parent_context: Context | None = None) -> None:
         """Remember which run the span belongs to."""
         run = current_run() if parent_context is None else run_of(parent_context)
-        if run is not None:
-            setattr(span, _RUN_ATTRIBUTE, run)
+        if run is None:
+            return
+        try:
+            self._runs[span.get_span_context().span_id] = run
+            if len(self._runs) > MAX_OPEN_SPANS:
+                del self._runs[next(iter(self._runs))]
+        except Exception as fault:
+            self._fault("BridgeProcessor", fault)
 
     def _on_ending(self, span: Any) -> None:
         """Do nothing: the span can still change."""
@@ -89,8 +98,10 @@ class BridgeProcessor:
     def on_end(self, span: Any) -> None:
         """Take a finished span."""
         try:
-            if span.get_span_context().trace_flags.sampled:
-                self._put(ForeignSpan(span, self._max_attributes))
+            context = span.get_span_context()
+            run = self._runs.pop(context.span_id, None)
+            if context.trace_flags.sampled:
+                self._put(ForeignSpan(span, run, self._max_attributes))
         except Exception as fault:
             self._fault("BridgeProcessor", fault)
 
