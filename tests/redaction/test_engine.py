@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from alexobs.config.model import RedactionConfig
 from alexobs.errors import RedactionRuleError
-from alexobs.redaction import Redactor
+from alexobs.redaction import Redactor, words
+from alexobs.redaction.credentials import credential_rules
 from alexobs.redaction.engine import HyperscanEngine, PortableEngine, build_engine
+from alexobs.redaction.personal import personal_rules
+from alexobs.redaction.redactor import FAILED
 from alexobs.redaction.rules import Rule, token
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RULES = [token("example", "exa-", length=4)]
 
@@ -118,3 +120,26 @@ def test_a_rule_with_repeats_that_are_kept_apart_is_taken(pattern: str) -> None:
 def test_a_rule_says_where_it_finds_something() -> None:
     rule = Rule("x", "a(?P<s>b)c")
     assert list(rule.find("abc abc")) == [(1, 2, "x"), (5, 6, "x")]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_a_fork_while_another_thread_counts_does_not_hang() -> None:
+    code = (
+        "import os, signal; from alexobs.config.model import RedactionConfig;"
+        "from alexobs.redaction import Redactor;"
+        "redactor = Redactor(RedactionConfig()); redactor.text('password=hunter2');"
+        "redactor._lock.acquire(); child = os.fork();"
+        "signal.alarm(20);"
+        "child or os._exit(redactor.counts != {'password': 1});"
+        "raise SystemExit(os.waitpid(child, 0)[1])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_reference_names_every_rule() -> None:
+    rules = {rule.name for rule in (*credential_rules(), *personal_rules())}
+    page = (
+        Path(__file__).parents[2].joinpath("docs", "reference", "redaction.md").read_text("utf-8")
+    )
+    names = {*rules, *words.FAMILIES, FAILED}
+    assert sorted(name for name in names if f"`{name}`" not in page) == []

@@ -84,7 +84,9 @@ _HINT_AFTER = (
 )
 _BETWEEN = r"[\"'`\\\]\s=:!>,%]+"
 _BEFORE_RANDOM = (
-    r"(?:(?:is|was)\s+|[bur]{1,2}[\"']|value" + _BETWEEN + r"|[A-Za-z_][A-Za-z0-9_.\[\]| ]*=\s*)?"
+    r"(?:(?:is|was)[\s:]+|[bur]{1,2}[\"']|value"
+    + _BETWEEN
+    + r"|[A-Za-z_][A-Za-z0-9_.\[\]| ]*=\s*)?"
 )
 _RANDOM = r"[\"'`\\]*[A-Za-z0-9+/_.~%=-]{20}"
 

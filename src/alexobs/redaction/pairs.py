@@ -64,6 +64,7 @@ _SCHEMA = re.compile(r"\\*[\"'](?:type|\$ref|anyOf|oneOf|description)\\*[\"']\s*
 _OPENING = re.compile(r"(?P<slashes>\\{0,15})(?P<quote>[\"'])")
 _IS_KEY = re.compile(r"\s{0,8}:")
 _BRACKET = re.compile(r"[\[{\]}]")
+_NOT_SAID = frozenset({words.AUTHORIZATION, words.COOKIE})  # "authentication is needed"
 _COMPARED = frozenset({"==", "!=", "===", "!=="})
 
 FamilyOf = Callable[[str], str]
@@ -166,7 +167,7 @@ class _Pair:
             end = _closing(text, quote.end(), quote["quote"], len(quote["slashes"]))
             if end > quote.end() and self._is_secret_string(text[quote.end() : end], end, quote):
                 extent = quote.end(), end
-        elif match["comma"] or match["sql"]:
+        elif match["comma"] or match["sql"] or (match["verb"] and self.family in _NOT_SAID):
             return
         elif text[start : start + 1] in {"{", "["} and self._is_quoted_name():
             if self.family not in {words.TOKEN, *words.RANDOM_ONLY}:

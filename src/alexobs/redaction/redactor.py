@@ -8,7 +8,9 @@ passed through, and the others go out.
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from itertools import chain
 from operator import is_
 from typing import TYPE_CHECKING, Any, Protocol
@@ -84,6 +86,7 @@ class Redactor:
         self._counts = dict(counts or {})
         self._families: dict[str, str] = {}
         self._clean_keys: set[Any] = set()
+        _alive.add(self)
 
     # -- what callers use ------------------------------------------------------------------------
 
@@ -297,3 +300,16 @@ class Redactor:
         """Count a value whose check failed, and give what stands in its place."""
         self.count(FAILED)
         return marker(FAILED)
+
+
+_alive: weakref.WeakSet[Redactor] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    """Take new locks: another thread of the parent may have held one."""
+    for redactor in list(_alive):
+        redactor._lock = threading.Lock()  # noqa: SLF001 - of this module
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_after_fork_in_child)
