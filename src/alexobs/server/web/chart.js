@@ -41,7 +41,7 @@ function options({ series, stack, format, bars, days, spanS, stepS, onHover, onZ
     const stroke = colour(token);
     return { stroke, width: bars || stack ? 0 : 1.75, paths, spanGaps: false,
       fill: bars || stack ? stroke : series.length === 1 ? soft(stroke, 0.14) : undefined,
-      points: { show: (u, i) => alone(u.data[i]), size: 5, fill: stroke } };
+      points: { show: !bars && !stack, filter: (u, i) => lonely(u.data[i]), size: 5, fill: stroke, stroke } };
   });
   return {
     width, height, legend: { show: false }, padding: [8, 10, 0, 0],
@@ -60,8 +60,11 @@ function options({ series, stack, format, bars, days, spanS, stepS, onHover, onZ
   };
 }
 
-/** True where no line would be seen, because hardly any value has a neighbour. */
-const alone = (values) => values.filter((value) => value !== null).length < 3;
+/** Where no line would be seen, because a value has no neighbour. */
+function lonely(values) {
+  const none = (i) => values[i] === null || values[i] === undefined;
+  return values.map((_, i) => i).filter((i) => !none(i) && none(i - 1) && none(i + 1));
+}
 
 /** A press that is no drag is a click on the nearest point; uPlot itself would swallow it. */
 function pointer(u, onPoint) {
@@ -85,7 +88,8 @@ export function Chart({ times, series, stack = false, bars = false, format, poin
   const shape = `${series.map((s) => s.label).join("|")}${stack}${bars}${theme.value}${matchMedia("(prefers-color-scheme: dark)").matches}`;
   const data = () => {
     const values = stack ? stacked(series).reverse() : series.map((s) => s.values);
-    return [times.map((t) => t / 1000), ...values];
+    const x = times.map((t) => t / 1000);
+    return x.length === 1 ? [[x[0], x[0] + stepS], ...values.map(([one]) => [one, null])] : [x, ...values];
   };
   useEffect(() => {
     const node = box.current;

@@ -60,4 +60,4 @@ function Part({ part }) {
 
 export const Call = ({ name, id, value, what }) => html`<div class="call">
   <div class="call-head"><span class="kind kind-tool"></span>${what ? html`<span class="faint">${what}</span>` : null}<bdi class="mono strong">${line(name ?? id ?? "tool", 80)}</bdi>${id && name ? html`<bdi class="mono faint grow end">${line(id, 24)}</bdi>` : null}</div>
-  ${value === null || value === undefined || value === "" ? null : html`<${Value} value=${value} />`}</div>`;
+  ${value === null || value === undefined || ["", "{}"].includes(typeof value === "string" ? value.trim() : JSON.stringify(value)) ? null : html`<${Value} value=${value} />`}</div>`;

@@ -33,5 +33,5 @@ export function Text({ text, class: name = "text", json = false }) {
 export function Value({ value }) {
   const text = pretty(value);
   const json = typeof value !== "string" || text !== value || /^\s*[{[]/.test(text);
-  return html`<${Text} text=${text} class=${json ? "json" : "text"} json=${json} />`;
+  return html`<${Text} text=${text} class=${json ? "json" : "mono-text"} json=${json} />`;
 }

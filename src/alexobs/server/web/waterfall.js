@@ -122,7 +122,7 @@ function useNow(running) {
 
 const Axis = ({ length }) => html`<div class="wf-head" aria-hidden="true">
   <span class="wf-name">Span</span><span class="wf-tokens">Tokens</span><span class="wf-cost">Cost</span>
-  <span class="wf-time">${marks(length, 4).filter((mark) => mark < length * 0.93).map((mark) => html`<span class="mark num" style=${{ left: `${(mark / length) * 100}%` }}>${mark === 0 ? "0" : duration(mark)}</span>`)}</span>
+  <span class="wf-time">${marks(length, 5).filter((mark) => mark < length * 0.86).map((mark) => html`<span class="mark num" style=${{ left: `${(mark / length) * 100}%` }}>${mark === 0 ? "0" : duration(mark)}</span>`)}</span>
 </div>`;
 
 function Row({ id, t, row, y, span, now, closed, current, pick, toggle }) {
@@ -197,9 +197,10 @@ function Bar({ t, row, span, now, error }) {
   const ttft = columns.ttft_ms[row.span];
   const text = open ? `${duration(length)} …` : duration(length);
   const before = left + width > 72;
+  const soft = KINDS[t.kind[row.span]] === "session" || KINDS[t.kind[row.span]] === "iteration" || open;
   return html`<span class=${`bar kind-${KINDS[t.kind[row.span]]} ${error ? "bar-error" : ""} ${open ? "bar-open" : ""} ${row.fold ? "bar-fold" : ""}`}
       style=${{ left: `${left}%`, width: `max(${width}%, 2px)` }}>${ttft && length && !row.fold
         ? html`<span class="ttft" style=${{ left: `${Math.min(ttft / length, 1) * 100}%` }}></span>` : null}</span>
-    <span class=${`bar-text num ${before && left > 18 ? "before" : before ? "inside" : ""}`}
+    <span class=${`bar-text num ${before && left > 18 ? "before" : before ? `inside ${soft ? "on-soft" : ""}` : ""}`}
       style=${before && left > 18 ? { right: `${100 - left}%` } : before ? { left: `${left}%` } : { left: `${left + width}%` }}>${text}</span>`;
 }

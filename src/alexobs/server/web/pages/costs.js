@@ -50,7 +50,8 @@ const dayStart = (text) => new Date(`${text}T00:00:00`).getTime();
 /** A series per model over all days of the window, days without calls included. */
 function series(rows, from, to) {
   const times = [];
-  const first = rows.length ? Math.max(dayStart(rows[0].day), new Date(from).setHours(0, 0, 0, 0)) : from;
+  const begin = new Date(from).setHours(0, 0, 0, 0);
+  const first = to - begin > 62 * DAY_MS && rows.length ? Math.max(dayStart(rows[0].day) - DAY_MS, begin) : begin;
   for (let at = first; at < to; at = new Date(at).setHours(24, 0, 0, 0)) times.push(at);
   const index = new Map(times.map((time, i) => [day(time), i]));
   const models = new Map();

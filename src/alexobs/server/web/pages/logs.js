@@ -2,7 +2,7 @@
 import { html, useEffect, useRef, useState } from "../html.js";
 import { clock, day, line, plural, pretty, shortId, visible } from "../format.js";
 import { go, link, param, paramAll, paused, range, update, window_ } from "../state.js";
-import { Empty, Failure, FirstSteps, LiveSwitch, Loading, PageHead, Range, Search, reveal, useFacets, useViewport } from "../parts.js";
+import { Empty, Failure, LiveSwitch, Loading, PageHead, Range, Search, reveal, useFacets, useViewport } from "../parts.js";
 import { useLive } from "../api.js";
 import { useKeys } from "../keys.js";
 import { useList } from "../lists.js";
@@ -82,7 +82,7 @@ function Tail({ list, fresh, live }) {
   if (!logs.length) {
     return param("q") || param("level") || param("trace") || param("session") || paramAll("service").length
       ? html`<${Empty} title="No line matches">${live ? "New ones show here as they are written." : "The tail is paused."} <button type="button" onClick=${() => go(link("logs", null, { range: "all" }))}>Clear all filters</button><//>`
-      : html`<${FirstSteps} what="log lines in this time" />`;
+      : html`<${Empty} title="No log lines in this time yet" code=${'import alexobs\n\nobs = alexobs.init()\n\nwith obs.session("fix the bug"):\n    obs.logger.info("step done", files=3)   # carries the trace'}>Lines that are written with <code>obs.logger</code>, and those of Python's logging when it is routed through it, show here with their trace.<//>`;
   }
   const { from, to } = slice(logs.length, top, height, ROW, 20);
   return html`<div class=${`log-page ${openLog ? "with-log" : ""}`}>

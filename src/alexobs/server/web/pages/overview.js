@@ -13,7 +13,7 @@ const REFRESH_MS = 5000;
 const filters = () => Object.fromEntries(FILTERS.map(([name]) => [name, paramAll(name)]));
 const sum = (values) => values.reduce((total, value) => total + (value ?? 0), 0);
 const last = (values) => values.findLast((value) => value !== null) ?? null;
-const BUCKET_NAMES = Object.fromEntries(BUCKETS);
+const BUCKET_NAMES = { ...Object.fromEntries(BUCKETS), uncached_input: "uncached" };
 
 /** What a series is called in the legend: p95 for a quantile, words for a token bucket, else its labels. */
 function named({ labels }) {
@@ -65,7 +65,7 @@ function Panels({ data }) {
     <${Panel} class="wide" title="LLM request rate" href=${all()} figure=${`${compact(sum(requests.map((s) => last(s.values))))}/min`}
       note=${errors ? html`<a class="error-text" href=${all({ status: "error" })}>${percent(errors / total)} errors</a>` : null}>
       <${Chart} ...${common} label="LLM requests per minute" series=${requests} bars stack format=${compact} point=${point()} /><//>
-    <${Panel} class="wide" title="LLM latency" href=${all({ sort: "duration" })} figure=${duration(last(latency.at(-1)?.values ?? []))} note=${latency.length ? latency.at(-1).label : null}
+    <${Panel} class="wide" title="LLM latency" href=${all({ sort: "duration" })} figure=${duration(last(latency.at(-1)?.values ?? []))}
       extra=${html`<${Keys} series=${latency} />`}>
       <${Chart} ...${common} label="LLM latency percentiles" series=${latency} format=${duration} point=${point({ sort: "duration" })} /><//>
     <${Panel} class="wide" title="Token usage rate" href=${all({ sort: "tokens" })} figure=${`${compact(sum(tokens.map((s) => last(s.values))))}/min`} extra=${html`<${Keys} series=${tokens} />`}>

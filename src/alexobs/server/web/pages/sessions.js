@@ -6,7 +6,8 @@ import { BUCKETS, Cost, Empty, Failure, FirstSteps, KindDot, LiveSwitch, Loading
 import { pages, segment, useLive, useTick } from "../api.js";
 import { useKeys } from "../keys.js";
 import { VirtualList, useList } from "../lists.js";
-import { Call, Conversation } from "../conversation.js";
+import { Conversation } from "../conversation.js";
+import { Value } from "../json.js";
 import { Graph } from "../graph.js";
 
 const FACETS = [["status", "Status"], ["service", "Service"], ["agent", "Agent"], ["user", "User"]];
@@ -111,6 +112,8 @@ function Facts({ session, turns }) {
     <${TokenBar} tokens=${tokens} /></aside>`;
 }
 
+const bare = (value) => value === null || ["", "{}", "null"].includes(typeof value === "string" ? value.trim() : JSON.stringify(value));
+
 function Turn({ turn, number }) {
   const llm = turn.kind !== "tool";
   const input = Object.values(turn.tokens).slice(0, 3).reduce((sum, n) => sum + (n ?? 0), 0);
@@ -126,7 +129,8 @@ function Turn({ turn, number }) {
           ${llm ? html`<${Cost} value=${turn.cost_usd} unpriced=${turn.unpriced ? 1 : 0} />` : null}
           <a class="go" href=${link("traces", turn.trace_id, { ...current(), view: null, span: turn.span_id })}>span</a></span></header>
       ${llm ? html`<${Conversation} messages=${turn.input_messages} hidden=${turn.repeated_messages} /><${Conversation} messages=${turn.output_messages.map((one) => ({ role: "assistant", ...one }))} />`
-        : html`<${Call} name=${turn.tool ?? turn.name} value=${turn.tool_arguments} what="called with" />${turn.tool_result === null ? null : html`<${Call} name=${turn.tool ?? turn.name} value=${turn.tool_result} what="result of" />`}`}
+        : html`${bare(turn.tool_arguments) ? null : html`<div><span class="part-name">arguments</span><${Value} value=${turn.tool_arguments} /></div>`}
+        ${turn.tool_result === null ? null : html`<div><span class="part-name">result</span><${Value} value=${turn.tool_result} /></div>`}`}
       ${turn.error ? html`<p class="fault"><b>${line(turn.error, 400)}</b></p>` : null}
     </section>`;
 }

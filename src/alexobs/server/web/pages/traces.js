@@ -1,9 +1,9 @@
 // List, waterfall and inspector, side by side.
-import { html, useCallback, useEffect, useRef, useState } from "../html.js";
+import { html, signal, useCallback, useEffect, useRef, useState } from "../html.js";
 import { ago, clock, compact, duration, line, moment, plural, shortId } from "../format.js";
 import { current, go, link, param, paramAll, paused, range, route, update, window_ } from "../state.js";
 import { Cost, Empty, Failure, FirstSteps, KindDot, LiveSwitch, Loading, PageHead, Range, Search, Status, Tokens, useFacets } from "../parts.js";
-import { useLive, useTick } from "../api.js";
+import { useAnswer, useLive, useTick } from "../api.js";
 import { useKeys } from "../keys.js";
 import { VirtualList, useList } from "../lists.js";
 import { MOST_SPANS, useTrace } from "../trace.js";
@@ -30,6 +30,7 @@ export function Traces() {
   const again = useArrivals(atTop && !paused.value && !range.value.from);
   const facets = useFacets(FACETS);
   const list = useList("traces", "traces", asked(), again, (trace) => trace.trace_id);
+  useTasks(list.rows, list.rows?.length ?? 0);
   const { trace, error, loading, retry } = useTrace(id);
   const inspector = param("span");
   const openTrace = (row, options) => row && go(link("traces", row.trace_id, { ...current(), span: null }), options);
@@ -77,7 +78,21 @@ function List({ list, id, index, setAtTop }) {
     render=${(row) => html`<${TraceRow} row=${row} chosen=${row.trace_id === id} />`} />`;
 }
 
-const title = (row) => row.name?.startsWith("alex.session.") ? row.agent ?? row.session_id ?? row.name : row.name ?? "root not seen yet";
+const tasks = signal(new Map());
+
+/** What the sessions of the listed traces are about: their tasks name a trace better than its root. */
+function useTasks(rows, again) {
+  const from = rows?.length ? Math.floor(Math.min(...rows.map((row) => row.start_ms)) / 60_000) * 60_000 : null;
+  const { data } = useAnswer(from === null ? null : "sessions", { from, limit: 500 }, again);
+  useEffect(() => {
+    if (data) tasks.value = new Map([...tasks.value, ...data.sessions.filter((one) => one.task).map((one) => [one.session_id, one.task])]);
+  }, [data]);
+}
+
+function title(row) {
+  if (!row.name) return "root not seen yet";
+  return row.name.startsWith("alex.session.") ? tasks.value.get(row.session_id) ?? row.agent ?? row.session_id ?? row.name : row.name;
+}
 
 const TABLE_HEAD = html`<div class="table-head"><span>Trace</span><span>Status</span><span>Model</span><span>Service</span><span class="right">Spans</span>
   <span class="right">Tokens</span><span class="right">Cost</span><span class="right">Duration</span><span class="right">Started</span></div>`;
@@ -86,7 +101,7 @@ const rowLink = (row) => link("traces", row.trace_id, { ...current(), span: null
 const cost = (row) => row.llm_calls || row.cost_usd !== null ? html`<${Cost} value=${row.cost_usd} unpriced=${row.unpriced_calls} calls=${row.llm_calls} />` : html`<span class="none">–</span>`;
 
 const TableRow = ({ row }) => html`<a class="table-row" href=${rowLink(row)} data-trace=${row.trace_id}>
-  <span class="cell-name"><${KindDot} kind=${row.kind ?? "span"} /><bdi class="strong">${line(title(row), 90)}</bdi><span class="faint mono">${row.session_id ? line(row.session_id, 24) : shortId(row.trace_id)}</span></span>
+  <span class="cell-name"><${KindDot} kind=${row.kind ?? "span"} /><bdi class="strong">${line(title(row), 90)}</bdi><span class="faint mono">${shortId(row.trace_id)}</span></span>
   <span><${Status} status=${row.status} /></span><bdi>${row.model ? line(row.model, 40) : "–"}</bdi><bdi class="faint">${line(row.service ?? "–", 40)}</bdi>
   <span class="num right">${compact(row.spans)}</span><span class="right"><${Tokens} input=${row.input_tokens} output=${row.output_tokens} /></span>
   <span class="right">${cost(row)}</span><span class="num right">${row.duration_ms === null ? "running" : duration(row.duration_ms)}</span>
