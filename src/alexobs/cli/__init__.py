@@ -29,6 +29,7 @@ COMMANDS = {
     "doctor": "say what is configured, reachable, spooled and lost, and what to do",
     "config": "write, show, check and compare configurations",
     "spool": "list, deliver or delete telemetry that waits on disk",
+    "stack": "start, stop and look at Prometheus, Jaeger, Grafana and more (Docker)",
     "prices": "show what a model costs, and where the price comes from",
 }
 """Command, which is also its module's name, to one line of help."""

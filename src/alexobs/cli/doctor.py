@@ -57,13 +57,14 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
-        print("\n".join(line for finding in findings for line in _lines(finding)))
+        print("\n".join(line for finding in findings for line in lines(finding)))
     if any(finding.what == "configuration" and finding.well is False for finding in findings):
         return 2
     return 1 if any(finding.well is False for finding in findings) else 0
 
 
-def _lines(finding: Finding) -> Iterator[str]:
+def lines(finding: Finding) -> Iterator[str]:
+    """Yield a finding as people read it."""
     mark = {True: "ok", False: "!!", None: "--"}[finding.well]
     first, *rest = finding.found.splitlines() or [""]
     yield f"{mark}  {finding.what:<14} {first}"
