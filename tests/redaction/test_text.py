@@ -89,6 +89,11 @@ token = make_token(5)
 token: Token
 token=token, password=self.password
 password=None api_key=null
+self.passwd = password_mgr
+hide_cookie2 = hide_cookie2
+credentials = '{0}:{1}'.format(user, passwd)
+authorization=_basic(parts.username)
+authorization = base64.decodebytes(data)
 password: "${DB_PASSWORD}"
 password: "********"
 secret: of success

@@ -17,9 +17,11 @@ _PATH = re.compile(r"(?:\.{0,2}|~|[A-Za-z]:)[/\\].*", re.DOTALL)
 _TEMPLATE = re.compile(
     r"\$\{?\{?[^{}\s]*\}?\}?|\{\{.*\}\}|\{[\w.!:]*\}|<[^<>]*>|%\(?\w*\)?[sdr]|%\w+%|[*•]+"
     r"|[xX.…_-]{3,}|.{0,8}(?:\*{3,}|•{3,}|\.{3}|…).{0,6}"
-    r"|\[?(?:redacted|filtered|masked|hidden)\]?",
+    r"|\[?(?:redacted|filtered|masked|hidden)\]?"
+    r"|(?:[^\w{%]{0,4}(?:\{[\w.!:]*\}|%\(?\w*\)?[sdr]))+[^\w{%]{0,4}",
     re.IGNORECASE | re.DOTALL,
 )
+_MOST_TEMPLATE_CHARS = 256
 _NOTHING_TABLE = """
 null none nil true false undefined nan empty unset set yes no ok on off required optional missing
 invalid incorrect wrong valid expired changed string str text bytes byte int integer float number
@@ -57,7 +59,7 @@ def is_odd(value: str) -> bool:
 
 def is_template(value: str) -> bool:
     """Whether a value is a place for one, or the mask of one: ``${KEY}``, ``<token>``, ``***``."""
-    return _TEMPLATE.fullmatch(value) is not None
+    return len(value) <= _MOST_TEMPLATE_CHARS and _TEMPLATE.fullmatch(value) is not None
 
 
 def is_keyword(value: str) -> bool:

@@ -226,6 +226,9 @@ class _Pair:
         if not found:
             return None
         value = found.group()
+        is_call = judge.is_name(value) and self.text[found.end() : found.end() + 1] in {"(", "["}
+        if is_call or judge.is_attribute(value):
+            return None
         is_credential = len(value) >= 6 and judge.is_odd(value) and not judge.is_number(value)
         return found.span() if is_credential and not judge.is_template(value) else None
 
@@ -246,8 +249,8 @@ class _Pair:
     def _is_secret_word(self, value: str, end: int) -> bool:
         if judge.is_keyword(value) or judge.is_template(value) or judge.is_attribute(value):
             return False
-        if judge.is_name(value) and self.family_of(value):  # f(password=password)
-            return False
+        if judge.is_name(value) and (self.family_of(value) or value == self.match["key"]):
+            return False  # f(password=password)
         if judge.is_number(value):
             return self.family not in words.COUNTABLE and (self.is_compact or len(value) >= 4)
         if self.family in words.RANDOM_ONLY:
@@ -266,6 +269,8 @@ class _Pair:
         """Whether name and value are all that stands on their line, as in a configuration file."""
         line_start = self.text.rfind("\n", 0, self.match.start()) + 1
         before = self.text[line_start : self.match.start()]
+        if "." in self.match["key"] or "_" in self.text[self.start : end]:  # self.pwd = make_pwd
+            return False
         is_last = self.text[end : end + 1] in {"", "\n", "\r"}
         return is_last and not before.strip(" \t-#") and bool(self.match["sep"])
 
