@@ -10,7 +10,7 @@ from alexobs.server.api.parameters import MAX_MS, Parameter
 KINDS: Final = ("session", "iteration", "llm", "embedding", "tool", "span")
 STATUSES: Final = ("success", "error", "cancelled", "running")
 LEVELS: Final = ("debug", "info", "warn", "error")
-SIGNALS: Final = ("spans", "logs", "metric_points")
+SIGNALS: Final = ("spans", "logs", "metric_points", "messages")
 MAX_TRACE_SPANS: Final = 10_000
 _TEXT_ID: Final = "[0-9a-fA-F]"
 

@@ -2,7 +2,7 @@
 
 ``"int"``, ``"num"``, ``"str"``, ``"bool"``, ``"any"``, each with ``?`` where null may stand;
 ``[shape]`` is a list, ``{"key": shape}`` an object with exactly these keys, ``{"*": shape}`` an
-object with any keys, and ``"Name"`` a shape of `SHAPES`.
+object with any keys, and ``"Name"`` a shape of `SHAPES`. A key with ``?`` may be absent.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _PANEL_NUMBERS: Final = {
 _PANEL_SHARES: Final = {"unit": "str", "shares": [{"labels": {"*": "str"}, "value": "num"}]}
 
 SHAPES: Final[dict[str, Any]] = {
-    "Error": {"error": {"code": "str", "message": "str", "hint": "str"}},
+    "Error": {"error": {"code": "str", "message": "str", "hint?": "str"}},
     "Panels": {
         "from_ms": "int",
         "to_ms": "int",
@@ -334,7 +334,6 @@ SHAPES: Final[dict[str, Any]] = {
     "LiveReset": {"seq": "int", "missed_commits": "int"},
     "SqlAnswer": {
         "columns": ["str"],
-        "types": ["str"],
         "rows": [["any"]],
         "truncated": "bool",
         "elapsed_ms": "num",
@@ -351,8 +350,8 @@ def schema_of(shape: Any) -> dict[str, Any]:
             return {"type": "object", "additionalProperties": schema_of(shape["*"])}
         return {
             "type": "object",
-            "properties": {key: schema_of(value) for key, value in shape.items()},
-            "required": list(shape),
+            "properties": {key.rstrip("?"): schema_of(one) for key, one in shape.items()},
+            "required": [key for key in shape if not key.endswith("?")],
             "additionalProperties": False,
         }
     name = shape.removesuffix("?")

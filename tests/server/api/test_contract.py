@@ -1,0 +1,47 @@
+"""Answers have the shapes that the description gives them, errors one shape."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+import pytest
+
+from alexobs.server.api.endpoints import ENDPOINTS
+from alexobs.server.api.openapi import document, examples
+
+if TYPE_CHECKING:
+    from conftest import Api, Traffic
+
+
+def check(shape: str, value: Any) -> None:
+    schema = {"$ref": f"#/components/schemas/{shape}", "components": document()["components"]}
+    errors = [
+        f"{list(error.instance_path)}: {error.message[:200]}"
+        for error in jsonschema_rs.validator_for(schema).iter_errors(value)
+    ]
+    assert not errors
+
+
+@pytest.mark.parametrize("shape", sorted(examples()))
+def test_examples_have_the_shapes_that_they_are_examples_of(shape: str) -> None:
+    check(shape, examples()[shape])
+
+
+def test_every_answer_has_its_shape(api: Api, traffic: Traffic, whole: dict[str, int]) -> None:
+    fact = next(span for span in traffic.spans if span.is_llm)
+    names = {"trace_id": fact.trace_id, "span_id": fact.span_id, "session_id": fact.session}
+    for endpoint in ENDPOINTS:
+        if (
+            endpoint.answer[0].isupper()
+            and endpoint.method == "GET"
+            and "{name}" not in endpoint.path
+        ):
+            path = endpoint.path.removeprefix("/api/").format(**names)
+            windowed = any(one.name == "from" for one in endpoint.parameters)
+            check(endpoint.answer, api.get(path, **(whole if windowed else {})))
+
+
+def test_the_description_is_served(api: Api) -> None:
+    assert api.get("openapi.json") == json.loads(json.dumps(document()))
