@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
@@ -12,6 +10,7 @@ from opentelemetry.trace import SpanKind
 
 from alexobs import semconv
 from alexobs.context import RunContext, attach_span, current_run, detach
+from alexobs.tracing.tracer import each_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,7 +178,7 @@ class Session(_Scope):
 
     def __call__(self, function: _F) -> _F:
         """Decorate a function, sync or async: every call is a session of its own."""
-        return _each_call(function, self._copy)
+        return each_call(function, self._copy)
 
     def _copy(self) -> Session:
         return Session(
@@ -234,22 +233,4 @@ class Iteration(_Scope):
 
     def __call__(self, function: _F) -> _F:
         """Decorate a function, sync or async: every call is an iteration of its own."""
-        return _each_call(function, lambda: Iteration(self._tracer, self._number, self._attributes))
-
-
-def _each_call(function: _F, scope: Callable[[], _Scope]) -> _F:
-    if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def observed_coroutine(*args: Any, **kwargs: Any) -> Any:
-            with scope():
-                return await function(*args, **kwargs)
-
-        return observed_coroutine  # type: ignore[return-value]
-
-    @functools.wraps(function)
-    def observed(*args: Any, **kwargs: Any) -> Any:
-        with scope():
-            return function(*args, **kwargs)
-
-    return observed  # type: ignore[return-value]
+        return each_call(function, lambda: Iteration(self._tracer, self._number, self._attributes))

@@ -17,6 +17,7 @@ from alexobs.tracing.span import _SCALARS, Span, limited, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from contextvars import Token
 
     from opentelemetry.context import Context
@@ -177,7 +178,7 @@ class SpanScope:
 
     def __call__(self, function: _F) -> _F:
         """Decorate a function: sync or async."""
-        return _decorated(function, self._again)
+        return each_call(function, self._again)
 
     def _again(self) -> SpanScope:
         return SpanScope(self._tracer, self._start)
@@ -272,7 +273,8 @@ def _copied(runtime: Runtime, attributes: Mapping[str, Any]) -> dict[str, Any]:
     return copied
 
 
-def _decorated(function: _F, scope: Callable[[], SpanScope]) -> _F:
+def each_call(function: _F, scope: Callable[[], AbstractContextManager[Any]]) -> _F:
+    """Return `function` so that every call of it, sync or async, runs in a new `scope`."""
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
         raise TypeError(
             f"{function.__qualname__} is a generator: a span cannot be current across its yields; "
