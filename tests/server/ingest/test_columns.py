@@ -177,13 +177,16 @@ def test_unusual_but_valid_protobuf_is_refused_and_its_plain_form_read() -> None
 
 def test_messages_are_kept_once_and_named_by_their_content() -> None:
     contents = Contents()
-    first = contents.add(b'[{"role":"user"},{"role":"assistant"}]')
-    second = contents.add(b'[{"role":"user"},{"role":"assistant"},{"role":"user","n":2}]')
-    assert second[:2] == first
+    one = b'[{"role":"user"},{"role":"assistant"}]'
+    two = b'[{"role":"user"},{"role":"assistant"},{"role":"user","n":2}]'
+    counts, hashes = contents.add([one, two])
+    assert counts == [2, 3]
+    assert hashes[:2].tolist() == hashes[2:4].tolist()
     assert len(contents.bodies) == 3
 
 
 def test_content_that_is_no_json_becomes_a_json_text() -> None:
     contents = Contents()
-    (name,) = contents.add(b'plain "words"')
-    assert json.loads(contents.bodies[name]) == 'plain "words"'
+    contents.add([b'plain "words"'])
+    (body,) = contents.bodies.values()
+    assert json.loads(body) == 'plain "words"'

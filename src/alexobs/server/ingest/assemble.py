@@ -28,19 +28,22 @@ if TYPE_CHECKING:
 
 
 class GroupBuilder:
-    """Turns checked requests into a `Group`; belongs to the writing thread."""
+    """Turns checked requests into a `Group`; belongs to one thread at a time."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._senders = Senders()
 
-    def build(self, requests: Sequence[Checked]) -> Group:
-        """Return what is to be committed of `requests`: nothing that is stored already."""
+    def build(self, requests: Sequence[Checked], number: int) -> Group:
+        """Return what is to be committed of `requests`: nothing that is stored already.
+
+        Its spans are claimed under `number`, which has to be released.
+        """
         group = Group(time_ns=time.time_ns())
         contents = Contents()
         encoded = b"".join(request.payload for request in requests if request.signal == "traces")
         if encoded:
-            group.spans = self._spans(encoded, contents, group)
+            group.spans = self._spans(encoded, contents, group, number)
         parsed = [request.payload for request in requests if request.signal == "logs"]
         if parsed:
             group.logs, running = logs.tables(parsed, self._senders, group)
@@ -52,7 +55,9 @@ class GroupBuilder:
         group.messages = contents.bodies
         return group
 
-    def _spans(self, encoded: bytes, contents: Contents, group: Group) -> pa.Table | None:
+    def _spans(
+        self, encoded: bytes, contents: Contents, group: Group, number: int
+    ) -> pa.Table | None:
         try:
             frames = frames_of(encoded)
             columns = SpanColumns(frames)
@@ -66,8 +71,9 @@ class GroupBuilder:
                 return None
             frames = frames.pick(fresh)
             columns = SpanColumns(frames)
-        group.identity = columns.identity
-        return self._table(frames, columns.decode(contents), group)
+        table = self._table(frames, columns.decode(contents), group)
+        self._store.seen.claim(number, *columns.identity)
+        return table
 
     def _running(self, running: list[Any], contents: Contents, group: Group) -> pa.Table | None:
         request = proto.TraceRequest()

@@ -289,18 +289,15 @@ class SpanColumns:
         taken[picked] = True
         found = attributes.where(picked)
         data = self._buffer.data
-        hashes = [
-            contents.add(data[start:end])
-            for start, end in zip(found.start.tolist(), found.end.tolist(), strict=True)
-        ]
+        places = zip(found.start.tolist(), found.end.tolist(), strict=True)
+        counts, hashes = contents.add([data[start:end] for start, end in places])
         lengths = np.zeros(self._rows, dtype=np.int32)
-        lengths[found.row] = np.fromiter(map(len, hashes), dtype=np.int32, count=len(hashes))
+        lengths[found.row] = counts
         missing = np.ones(self._rows, dtype=bool)
         missing[found.row] = False
         offsets = np.zeros(self._rows + 1, dtype=np.int32)
         np.cumsum(lengths, out=offsets[1:])
-        flat = np.fromiter((one for many in hashes for one in many), dtype=np.uint64)
-        return pa.ListArray.from_arrays(offsets, pa.array(flat), mask=pa.array(missing))
+        return pa.ListArray.from_arrays(offsets, pa.array(hashes), mask=pa.array(missing))
 
     def _others(self, attributes: Attributes) -> dict[str, Any]:
         texts = attributes.where(attributes.type == _STRING)

@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import numpy as np
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+HASH_BYTES: Final = 8  # of a hash nobody can aim at; chance meets once in 2^32 messages
 _messages: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _any: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 class Contents:
-    """Collects the bodies of one group of requests: hash to JSON text."""
+    """Collects the bodies of one group of requests: hash, as bytes, to JSON text."""
 
     def __init__(self) -> None:
-        self.bodies: dict[int, bytes] = {}
+        self.bodies: dict[bytes, bytes] = {}
 
-    def add(self, text: bytes) -> list[int]:
-        """Keep what `text` holds, and return the hashes in its order.
+    def add(self, texts: Iterable[bytes]) -> tuple[list[int], Any]:
+        """Keep what `texts` hold; return how many bodies each has, and the hashes of all of them.
 
         A JSON array is taken apart, so that a history that grows is kept once; any other JSON is
         one body; what is not JSON becomes a JSON string.
         """
-        try:
-            parts = [bytes(raw) for raw in _messages.decode(text)]
-        except msgspec.DecodeError:
-            parts = [_as_json(text)]
-        hashes = []
-        for part in parts:
-            name = int.from_bytes(blake2b(part, digest_size=8).digest(), "little")
-            self.bodies[name] = part
-            hashes.append(name)
-        return hashes
+        decode = _messages.decode
+        counts: list[int] = []
+        bodies: list[bytes] = []
+        for text in texts:
+            try:
+                parts = decode(text)
+            except msgspec.DecodeError:
+                bodies.append(_as_json(text))
+                counts.append(1)
+            else:
+                bodies += map(bytes, parts)
+                counts.append(len(parts))
+        names = [blake2b(body, digest_size=HASH_BYTES).digest() for body in bodies]
+        self.bodies.update(zip(names, bodies, strict=True))
+        return counts, np.frombuffer(b"".join(names), dtype="<u8")
 
 
 def _as_json(text: bytes) -> bytes:

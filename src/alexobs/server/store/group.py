@@ -13,17 +13,15 @@ if TYPE_CHECKING:
 class Group:
     """One commit: finished spans, running ones, logs, points, message bodies and resources.
 
-    Tables have the columns of the store's tables but for ``seq``. `identity` holds trace_hi,
-    trace_lo and span_id of `spans` as arrays.
+    Tables have the columns of the store's tables but for ``seq``.
     """
 
     spans: pa.Table | None = None
     running: pa.Table | None = None
     logs: pa.Table | None = None
     points: pa.Table | None = None
-    messages: dict[int, bytes] = field(default_factory=dict)
+    messages: dict[bytes, bytes] = field(default_factory=dict)
     resources: list[tuple[int, str, str, str, int]] = field(default_factory=list)
-    identity: Any = None
     time_ns: int = 0
 
     def tables(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ looked up. An index in the database would cost several times the insert itself.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -58,44 +59,70 @@ class Filter:
 
 
 class SeenSpans:
-    """The identities of all finished spans in the store; belongs to the writing thread."""
+    """The identities of all finished spans in the store, and of those on their way into it.
+
+    The thread that prepares a group claims its spans; the thread that commits it releases them.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        self._claimed: dict[int, tuple[Any, Any, Any]] = {}
+        self._lock = threading.Lock()
         self._fill()
 
     def repeated(self, trace_hi: Any, trace_lo: Any, span_id: Any) -> Any:
-        """Return for each span whether it is stored, or stands earlier in the same arrays."""
+        """Return for each span whether it is known, or stands earlier in the same arrays."""
         mixed = _mixed(trace_lo, span_id)
         _, first = np.unique(mixed, return_index=True)
         if len(first) < len(span_id):  # the same span twice, or two numbers that mix alike
-            whole = np.rec.fromarrays([span_id, trace_lo, trace_hi])
-            _, first = np.unique(whole, return_index=True)
+            _, first = np.unique(_whole(trace_hi, trace_lo, span_id), return_index=True)
         repeated = np.ones(len(span_id), dtype=bool)
         repeated[first] = False
         maybe = np.nonzero(self._filter.maybe(mixed) & ~repeated)[0]
         if len(maybe):
-            found = self._stored(trace_hi[maybe], trace_lo[maybe], span_id[maybe])
-            repeated[maybe[found]] = True
+            asked = (trace_hi[maybe], trace_lo[maybe], span_id[maybe])
+            # First those on their way: whatever has left them by now is in the database.
+            repeated[maybe] = self._is_claimed(*asked) | self._is_stored(*asked)
         return repeated
 
-    def add(self, trace_lo: Any, span_id: Any) -> None:
-        """Remember spans that have been committed."""
+    def claim(self, group: int, trace_hi: Any, trace_lo: Any, span_id: Any) -> None:
+        """Know these spans from now on, as part of the group of that number."""
+        with self._lock:
+            self._claimed[group] = (trace_hi, trace_lo, span_id)
         self._count += len(span_id)
         if self._count > self._filter.capacity:
-            self._fill()  # reads them from the database, these included
+            self._fill()
         else:
             self._filter.add(_mixed(trace_lo, span_id))
 
+    def release(self, group: int) -> None:
+        """Look a group's spans up in the database from now on: it was committed, or given up."""
+        with self._lock:
+            self._claimed.pop(group, None)
+
     def _fill(self) -> None:
-        self._count = _count(self._connection, "finished_spans")
+        with self._lock:
+            claimed = list(self._claimed.values())
+        stored = _count(self._connection, "finished_spans")
+        self._count = stored + sum(len(ids[2]) for ids in claimed)
         self._filter = Filter(2 * self._count)
-        if self._count:
+        for _, trace_lo, span_id in claimed:
+            self._filter.add(_mixed(trace_lo, span_id))
+        if stored:
             text = "SELECT trace_lo, span_id FROM finished_spans"
             for batch in self._connection.sql(text).to_arrow_reader(_READ_ROWS):
                 self._filter.add(_mixed(*(column.to_numpy() for column in batch.columns)))
 
-    def _stored(self, trace_hi: Any, trace_lo: Any, span_id: Any) -> Any:
+    def _is_claimed(self, trace_hi: Any, trace_lo: Any, span_id: Any) -> Any:
+        with self._lock:
+            claimed = list(self._claimed.values())
+        asked = _whole(trace_hi, trace_lo, span_id)
+        found = np.zeros(len(span_id), dtype=bool)
+        for identity in claimed:
+            found |= np.isin(asked, _whole(*identity))
+        return found
+
+    def _is_stored(self, trace_hi: Any, trace_lo: Any, span_id: Any) -> Any:
         table = pa.table({"hi": trace_hi, "lo": trace_lo, "id": span_id, "i": range(len(span_id))})
         self._connection.register("maybe", table)
         rows = self._connection.execute(
@@ -103,7 +130,13 @@ class SeenSpans:
             " ON id = span_id AND lo = trace_lo AND hi = trace_hi"
         ).fetchall()
         self._connection.unregister("maybe")
-        return np.array([row[0] for row in rows], dtype=np.int64)
+        found = np.zeros(len(span_id), dtype=bool)
+        found[[row[0] for row in rows]] = True
+        return found
+
+
+def _whole(trace_hi: Any, trace_lo: Any, span_id: Any) -> Any:
+    return np.rec.fromarrays([span_id, trace_lo, trace_hi])
 
 
 class SeenMessages:
@@ -111,42 +144,44 @@ class SeenMessages:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self._recent: dict[int, None] = {}
+        self._recent: dict[bytes, None] = {}
         self._fill()
 
-    def fresh(self, hashes: list[int]) -> list[int]:
-        """Return those that are not stored; `hashes` has none twice."""
-        unknown = [name for name in hashes if name not in self._recent]
+    def fresh(self, names: list[bytes]) -> list[bytes]:
+        """Return those hashes that are not stored; `names` has none twice."""
+        recent = self._recent
+        unknown = [name for name in names if name not in recent]
         if not unknown:
             return []
-        numbers = np.array(unknown, dtype=np.uint64)
-        maybe = numbers[self._filter.maybe(numbers)]
+        maybe = np.nonzero(self._filter.maybe(_numbers(unknown)))[0]
         if not len(maybe):
             return unknown
-        self._connection.register("maybe", pa.table({"hash": maybe}))
+        asked = [unknown[index] for index in maybe.tolist()]
+        self._connection.register("maybe", pa.table({"hash": _numbers(asked)}))
         text = "SELECT hash FROM maybe SEMI JOIN message_rows USING (hash)"
-        stored = {row[0] for row in self._connection.execute(text).fetchall()}
+        rows = self._connection.execute(text).fetchall()
         self._connection.unregister("maybe")
+        stored = {row[0].to_bytes(8, "little") for row in rows}
         self._remember(list(stored))
         return [name for name in unknown if name not in stored]
 
-    def add(self, hashes: list[int]) -> None:
+    def add(self, names: list[bytes]) -> None:
         """Remember bodies that have been committed."""
-        self._remember(hashes)
-        self._count += len(hashes)
+        self._remember(names)
+        self._count += len(names)
         if self._count > self._filter.capacity:
             self._fill()
-        elif hashes:
-            self._filter.add(np.array(hashes, dtype=np.uint64))
+        elif names:
+            self._filter.add(_numbers(names))
 
     def forget(self) -> None:
         """Look all of them up again, because some have been deleted."""
         self._recent.clear()
 
-    def _remember(self, hashes: list[int]) -> None:
-        if len(self._recent) + len(hashes) > _RECENT:
+    def _remember(self, names: list[bytes]) -> None:
+        if len(self._recent) + len(names) > _RECENT:
             self._recent.clear()
-        self._recent.update(dict.fromkeys(hashes[-_RECENT:]))
+        self._recent.update(dict.fromkeys(names[-_RECENT:]))
 
     def _fill(self) -> None:
         self._count = _count(self._connection, "message_rows")
@@ -155,6 +190,10 @@ class SeenMessages:
             text = "SELECT hash FROM message_rows"
             for batch in self._connection.sql(text).to_arrow_reader(_READ_ROWS):
                 self._filter.add(batch.column(0).to_numpy())
+
+
+def _numbers(names: list[bytes]) -> Any:
+    return np.frombuffer(b"".join(names), dtype="<u8")
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from alexobs.errors import ServerError
@@ -54,7 +55,7 @@ class Store:
             self._changed = threading.Condition()
             self.committed = self._last_seq()
             self._keeper = Keeper(self._writer, retention or Retention())
-            self.seen = SeenSpans(self._writer)
+            self.seen = SeenSpans(self._main.cursor())
             self._seen_messages = SeenMessages(self._writer)
             self._running = bool(_flat(self._main, "SELECT 1 FROM running_spans LIMIT 1"))
             self._known_resources = set(_flat(self._main, "SELECT resource_id FROM resources"))
@@ -85,7 +86,7 @@ class Store:
             _roll_back(writer)
             raise
         self._known_resources.update(row[0] for row in group.resources)
-        self._remember(group, fresh)
+        self._seen_messages.add(fresh)
         with self._changed:
             self.committed = seq
             self._changed.notify_all()
@@ -101,7 +102,7 @@ class Store:
             self._seen_messages.forget()
         return cutoff
 
-    def _write(self, group: Group, seq: int) -> list[int]:
+    def _write(self, group: Group, seq: int) -> list[bytes]:
         writer = self._writer
         for name, table in group.tables().items():
             writer.register("batch", table)
@@ -126,16 +127,11 @@ class Store:
             given = {"seq": seq} if "$seq" in statement else {}
             run(self._writer, statement, given)
 
-    def _remember(self, group: Group, fresh: list[int]) -> None:
-        self._seen_messages.add(fresh)
-        if group.spans is not None and len(group.spans):
-            self.seen.add(group.identity.trace_lo, group.identity.span_id)
-
-    def _write_messages(self, group: Group) -> list[int]:
+    def _write_messages(self, group: Group) -> list[bytes]:
         fresh = self._seen_messages.fresh(list(group.messages))
         bodies = pa.table(
             {
-                "hash": pa.array(fresh, pa.uint64()),
+                "hash": np.frombuffer(b"".join(fresh), dtype="<u8"),
                 "body": pa.array([group.messages[name] for name in fresh], pa.string()),
             }
         )
