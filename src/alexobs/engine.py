@@ -182,7 +182,10 @@ class Engine:
 
     def _redact_label(self, key: str, value: Any) -> Any:
         redactor = self.redactor
-        return value if redactor is None else redactor.fields({key: value})[key]
+        if redactor is None:
+            return value
+        # The key may hold a secret itself, and is another one then.
+        return next(iter(redactor.fields({key: value}).values()))
 
     def _describe(self, span: Span) -> dict[str, Any]:
         return self._assembler.describe(span, self._enricher)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CONNECT_S = 2.0
 _PACKAGES = ("openai", "anthropic", "google-genai")
-_EXTRAS = {"hyperscan": "fast", "grpcio": "grpc", "duckdb": "server"}
+_EXTRAS = {"grpcio": "grpc", "duckdb": "server"}
 
 
 @dataclass
