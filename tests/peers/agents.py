@@ -25,13 +25,18 @@ BUSY_S = 0.2
 
 
 @contextmanager
-def observed(home: Path, **settings: Any) -> Iterator[tuple[alexobs.Observability, Any]]:
-    """Yield an `Observability` and what it keeps of the spans that it exports."""
-    settings.setdefault("metrics", {"prometheus": False})
+def observed(
+    home: Path, *, only: str = "", **settings: Any
+) -> Iterator[tuple[alexobs.Observability, Any]]:
+    """Yield an `Observability` and what it keeps of the spans that it exports.
+
+    With `only="traces"` neither logs nor metrics are sent, which Jaeger does not take.
+    """
     obs = alexobs.init(
         {},
         service_name="alex-peers",
-        logging={"level": "info", "stream": "stderr"},
+        logging={"level": "info", "stream": "stderr", "otlp": not only},
+        metrics={"prometheus": False, "otlp": not only},
         pipeline={"spool_dir": str(home / "spool"), "shutdown_timeout_s": 10.0},
         **settings,
     )
