@@ -11,6 +11,7 @@ from alexobs import __version__, lifecycle, parts, selfmetrics
 from alexobs.config.load import load
 from alexobs.config.watch import Watcher
 from alexobs.context import RUN_KEY, SPAN_KEY, Context
+from alexobs.errors import AlexobsError
 from alexobs.faults import Faults
 from alexobs.health import Health, assess
 from alexobs.logger import Logger
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
-    from alexobs.config import Config, ConfigError
+    from alexobs.config import Config
     from alexobs.exporters.base import Exporter
     from alexobs.exporters.prometheus_http import PrometheusServer
     from alexobs.pipeline.enrich import FinishedSpan
@@ -67,6 +68,7 @@ class Engine:
         self.prometheus: PrometheusServer | None = None
         self.resource = resource_of(self.config)
         self.redactor = parts.make_redactor(self.config)
+        self.faults.redact = self._redact_text
         self.pipeline = Pipeline(
             self.config.pipeline,
             resource=self.resource,
@@ -180,6 +182,10 @@ class Engine:
 
     # -- what the parts ask for ------------------------------------------------------------------
 
+    def _redact_text(self, text: str) -> str:
+        redactor = self.redactor
+        return text if redactor is None else redactor.text(text)
+
     def _redact_label(self, key: str, value: Any) -> Any:
         redactor = self.redactor
         if redactor is None:
@@ -236,14 +242,14 @@ class Engine:
             return
         self._watcher = Watcher(
             source,  # type: ignore[arg-type]
-            self.reconfigure,
+            self._follow_change,
             self._broken_file,
             current=self.config,
             overrides=overrides,
         )
         self.pipeline.wake()
 
-    def _broken_file(self, error: ConfigError) -> None:
+    def _broken_file(self, error: AlexobsError) -> None:
         self.faults.say(f"config {error}", f"{error}\nThe last good configuration stays in use.")
 
     def reload(self) -> bool:
@@ -273,19 +279,25 @@ class Engine:
     def reconfigure(self, config: Config) -> None:
         """Use another configuration from now on; see `Observability.reconfigure`."""
         with self._lock:
-            old, self.config = self.config, config
-            self._swap_redactor()
+            # What can fail is made first: nothing has changed when it does.
+            redactor = parts.make_redactor(config, self.redactor)
+            rerouted = parts.routes(self.config) != parts.routes(config)
+            exporters = parts.exporters_of(config) if rerouted else None
+            self.config = config
+            self.redactor = self.sink.redactor = redactor
             self._swap_logging()
             self.meter_provider.set_enabled(config.enabled and config.metrics.enabled)
-            if parts.routes(old) != parts.routes(config):
-                self.use_exporters(parts.exporters_of(config))
-            else:
+            if exporters is None:
                 self._configure_pipeline()
+            else:
+                self.use_exporters(exporters)
             self._swap_runtime()
 
-    def _swap_redactor(self) -> None:
-        self.redactor = parts.make_redactor(self.config, self.redactor)
-        self.sink.redactor = self.redactor
+    def _follow_change(self, config: Config) -> None:
+        try:
+            self.reconfigure(config)
+        except AlexobsError as error:
+            self._broken_file(error)
 
     def _swap_logging(self) -> None:
         settings = self.config.logging
