@@ -168,7 +168,7 @@ def test_a_streamed_tool_call_is_put_together(
     (part,) = output["parts"]
     assert part["name"] == "read_file"
     assert part["arguments"] == {"path": "a long path to be cut into pieces.py"}
-    assert output["finish_reason"] == "tool_calls"
+    assert output["finish_reason"] == "tool_call"
 
 
 @pytest.mark.parametrize("way", ["close", "with", "drop", "drop unread"])

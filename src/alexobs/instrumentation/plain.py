@@ -190,7 +190,8 @@ def uri_part(uri: str, modality: str | None = None, mime_type: str | None = None
 
 def server_call_part(call_id: Any, name: Any, call: Any) -> Part:
     """Return a call of a tool that runs at the provider's."""
-    return {"type": "server_tool_call", "id": call_id, "name": name, "server_tool_call": call}
+    said = {"type": name, **(call if isinstance(call, Mapping) else {"input": call})}
+    return {"type": "server_tool_call", "id": call_id, "name": name, "server_tool_call": said}
 
 
 def server_result_part(call_id: Any, kind: str, result: Any) -> Part:
@@ -229,6 +230,12 @@ def texts(content: Any, convert: Callable[[Mapping[str, Any]], Part]) -> list[Pa
     if not isinstance(content, list | tuple):
         return [text_part(content)]
     return [text_part(block) if isinstance(block, str) else convert(block) for block in content]
+
+
+def named_definition(source: Any) -> dict[str, Any]:
+    """Return the definition of a tool; a provider's own has its type for a name."""
+    definition = as_mapping(source)
+    return {"name": definition.get("type"), **definition}
 
 
 # -- how much is kept ----------------------------------------------------------------------------

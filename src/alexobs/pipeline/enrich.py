@@ -142,6 +142,8 @@ class Enricher:
                 cost = self._price(span, facts, attributes)
         if facts.error_type:
             attributes[semconv.ERROR_TYPE] = facts.error_type
+        if facts.status == semconv.ERROR and not span.status_code:  # an error that came as data
+            span.status_code, span.status_message = 2, facts.error_type
         attributes[semconv.ALEX_STATUS] = facts.status
         attributes[semconv.ALEX_KIND] = facts.kind
         return Enriched(facts, attributes, cost)

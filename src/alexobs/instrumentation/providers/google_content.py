@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from alexobs import semconv
@@ -161,7 +162,8 @@ def declarations(tools: Sequence[Any]) -> list[dict[str, Any]]:
     for source in tools:
         for name, value in as_mapping(source).items():
             if name not in {"functionDeclarations", "function_declarations"}:
-                found.append({"type": name, "name": name})
+                kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+                found.append({"type": kind, "name": kind})
                 continue
             found += [{"type": "function", **_with_parameters(plain(one))} for one in value]
     return found

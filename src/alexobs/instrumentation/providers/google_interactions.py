@@ -13,6 +13,7 @@ from alexobs.instrumentation.plain import (
     call_part,
     integer,
     listed,
+    named_definition,
     other_part,
     parsed_json,
     plain_http,
@@ -68,7 +69,7 @@ def read_request(sent: Any, facts: CallFacts) -> None:
         for key, items, convert in (
             (semconv.GEN_AI_SYSTEM_INSTRUCTIONS, listed(body.get("system_instruction")), block),
             (semconv.GEN_AI_INPUT_MESSAGES, listed(body.get("input")), input_message),
-            (semconv.GEN_AI_TOOL_DEFINITIONS, listed(body.get("tools")), as_mapping),
+            (semconv.GEN_AI_TOOL_DEFINITIONS, listed(body.get("tools")), named_definition),
         )
         if items
     }

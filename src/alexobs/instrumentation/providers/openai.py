@@ -144,7 +144,12 @@ def audio_parts(audio: Mapping[str, Any]) -> list[Part]:
 def choice_message(choice: Mapping[str, Any]) -> dict[str, Any]:
     """Return the message of a choice, with why it ended."""
     found = message({"role": "assistant", **(choice.get("message") or {})})
-    return {**found, "finish_reason": choice.get("finish_reason") or ""}
+    reason = choice.get("finish_reason") or ""
+    return {**found, "finish_reason": MESSAGE_ENDINGS.get(reason, reason)}
+
+
+# The words of the schema for messages; `gen_ai.response.finish_reasons` keeps the provider's.
+MESSAGE_ENDINGS = {"tool_calls": "tool_call", "function_call": "tool_call"}
 
 
 def block(item: Mapping[str, Any]) -> Part:

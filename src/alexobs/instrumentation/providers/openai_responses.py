@@ -15,6 +15,7 @@ from alexobs.instrumentation.plain import (
     file_part,
     integer,
     listed,
+    named_definition,
     other_part,
     reasoning_part,
     refusal_part,
@@ -65,7 +66,7 @@ def read_request(body: Mapping[str, Any], facts: CallFacts) -> None:
         for key, items, convert in (
             (semconv.GEN_AI_SYSTEM_INSTRUCTIONS, listed(body.get("instructions")), instruction),
             (semconv.GEN_AI_INPUT_MESSAGES, listed(body.get("input")), item_message),
-            (semconv.GEN_AI_TOOL_DEFINITIONS, listed(body.get("tools")), as_mapping),
+            (semconv.GEN_AI_TOOL_DEFINITIONS, listed(body.get("tools")), named_definition),
         )
         if items
     }
@@ -88,8 +89,8 @@ def read_response(body: Mapping[str, Any], facts: CallFacts) -> None:
             semconv.GEN_AI_OUTPUT_MESSAGES: Messages(items, output_message),
         }
     facts.usage = usage(body.get("usage"))
-    if body.get("status") == "failed" and not facts.error_type:
-        facts.error_type = error_type(body.get("error"))
+    if body.get("status") == "failed" and not facts.error_type and facts.billed:
+        facts.status, facts.error_type = semconv.ERROR, error_type(body.get("error"))
 
 
 def read_stored(body: Mapping[str, Any], facts: CallFacts) -> None:
@@ -124,12 +125,14 @@ def finish_reasons(body: Mapping[str, Any]) -> list[str]:
     if status != "completed":
         return []
     kinds = [as_mapping(item).get("type") for item in body.get("output") or ()]
-    reasons = ["tool_calls" if kind in TOOL_CALLS else "stop" for kind in kinds if kind in ENDING]
+    reasons = ["stop" if kind == "message" else "tool_calls" for kind in kinds if kind in ENDING]
     return list(dict.fromkeys(reasons)) or ["stop"]
 
 
 TOOL_CALLS = frozenset(("function_call", "custom_tool_call"))
-ENDING = TOOL_CALLS | {"message"}
+# Tools of the provider's that the application runs: the call asks for an answer as well.
+RUN_HERE = frozenset(("computer_call", "local_shell_call", "shell_call", "apply_patch_call"))
+ENDING = TOOL_CALLS | RUN_HERE | {"message"}
 INCOMPLETE = {"max_output_tokens": "length"}
 
 
@@ -178,7 +181,9 @@ def output_message(answer: Mapping[str, Any]) -> dict[str, Any]:
             parts += texts(item.get("content"), block)
         else:
             parts.append(item_part(item))
-    return {"role": "assistant", "parts": parts, "finish_reason": answer["finish_reason"]}
+    reason = answer["finish_reason"]
+    reason = "tool_call" if reason == "tool_calls" else reason  # the word of the message's schema
+    return {"role": "assistant", "parts": parts, "finish_reason": reason}
 
 
 def item_part(item: Mapping[str, Any]) -> Part:
@@ -194,11 +199,15 @@ def item_part(item: Mapping[str, Any]) -> Part:
         return call_part(item.get("call_id"), item.get("name"), arguments)
     if kind == "image_generation_call":
         return blob_part(item.get("result") or "", f"image/{item.get('output_format') or 'png'}")
-    if kind.endswith("_call"):  # of tools that run at the provider's
-        rest = {key: value for key, value in item.items() if key not in {"type", "id", "status"}}
-        name = item.get("name") or kind.removesuffix("_call")
-        return server_call_part(item.get("id"), name, rest)
-    return other_part(item)
+    return _tools_call(kind, item) if kind.endswith("_call") else other_part(item)
+
+
+def _tools_call(kind: str, item: Mapping[str, Any]) -> Part:
+    rest = {key: value for key, value in item.items() if key not in {"type", "id", "status"}}
+    name = item.get("name") or kind.removesuffix("_call")
+    if kind in RUN_HERE:
+        return call_part(rest.pop("call_id", None), name, rest)
+    return server_call_part(item.get("id"), name, rest)
 
 
 def block(item: Mapping[str, Any]) -> Part:
