@@ -31,6 +31,15 @@ COMMANDS = {
     "spool": "list, deliver or delete telemetry that waits on disk",
     "stack": "start, stop and look at Prometheus, Jaeger, Grafana and more (Docker)",
     "prices": "show what a model costs, and where the price comes from",
+    "tail": "follow traces and log lines as they come",
+    "traces": "list traces: the newest, the slowest, the most expensive",
+    "trace": "show one trace as a tree",
+    "sessions": "list sessions, or show one as a conversation",
+    "logs": "show log lines: search, by level, of a trace or session",
+    "cost": "say what was spent, on what and by whom",
+    "sql": "ask in SQL, over spans, logs, metric_points, sessions and messages",
+    "export": "write spans, logs, metric points or messages to a file",
+    "mcp": "serve sessions, traces and costs to a coding agent (MCP over stdio)",
 }
 """Command, which is also its module's name, to one line of help."""
 
