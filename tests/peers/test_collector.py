@@ -1,0 +1,98 @@
+"""A real Collector with the shipped file, before a real Jaeger and a real Loki."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from agents import by_id, observed, solve_and_fail
+from jaeger_api import arrived, compare
+from peer_processes import ask, fetch
+
+from alexobs.testing.otlp import OTLPSink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from peer_processes import Process
+
+pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(420)]
+
+OUTAGE_S = 60.0
+MESSAGE = "the division failed"
+
+
+def settings(collector: Process) -> dict[str, Any]:
+    return {
+        "tracing": {"exporter": "otlp", "otlp_endpoint": collector.url("OTLP_HTTP")},
+        "metrics": {"prometheus": True, "prometheus_port": 0, "export_interval_s": 0.5},
+    }
+
+
+def names(text: str) -> set[str]:
+    samples = (line for line in text.splitlines() if line and not line.startswith("#"))
+    return {line.split("{")[0].split(" ")[0] for line in samples}
+
+
+def test_nothing_is_missing_after_the_back_ends_were_away(
+    start: Any, tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    jaeger = start.jaeger()
+    with OTLPSink() as logs:
+        collector = start.collector(
+            jaeger.ports["OTLP_GRPC"], logs.url, COLLECTOR_DECISION_WAIT="1s"
+        )
+        with observed(tmp_path, **settings(collector)) as (obs, kept):
+            solve_and_fail(obs)
+            assert obs.flush(30), obs.health()
+            assert logs.wait_until(lambda sink: has(sink, 1), timeout_s=30)
+            jaeger.stop()
+            logs.stop()
+            begun = time.monotonic()
+            solve_and_fail(obs)
+            assert obs.flush(30), "the Collector takes what Jaeger cannot"
+            assert obs.health().signals["traces"].waiting == 0
+            own = names(fetch(obs.health().prometheus or "").decode())
+            pushed = eventually(
+                lambda: names(fetch(collector.url("PROMETHEUS", "/metrics")).decode())
+            )
+            assert own - pushed <= {"target_info"}, "the same names, scraped or sent"
+            collector.stop()  # what waits is on its disk
+            collector.restart()
+            time.sleep(max(0.0, OUTAGE_S - (time.monotonic() - begun)))
+            jaeger.restart()
+            logs.start()
+            recorded = by_id(kept.spans)
+        found = arrived(jaeger, recorded, eventually)
+        assert found.keys() == recorded.keys()
+        for identity, span in recorded.items():
+            compare(found[identity], span)
+        assert logs.wait_until(lambda sink: has(sink, 2), timeout_s=60)
+
+
+def has(sink: OTLPSink, count: int) -> bool:
+    return sum(MESSAGE in str(log.body) for log in sink.logs()) == count
+
+
+def test_loki_has_the_lines_with_their_trace(
+    start: Any, tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    loki = start.loki()
+    jaeger = start.jaeger()
+    collector = start.collector(jaeger.ports["OTLP_GRPC"], loki.url("HTTP", "/otlp"))
+    with observed(tmp_path, **settings(collector)) as (obs, kept):
+        solve_and_fail(obs)
+        assert obs.flush(30), obs.health()
+        traces = {f"{span.trace_id:032x}" for span in kept.spans}
+
+    def lines() -> Any:
+        query = f'{{service_name="alex-peers"}} |= "{MESSAGE}"'
+        url = loki.url("HTTP", "/loki/api/v1/query_range")
+        return ask(url, query=query, since="10m")["data"]["result"]
+
+    (stream,) = eventually(lines)
+    assert len(stream["values"]) == 1
+    assert stream["stream"]["trace_id"] in traces
+    assert stream["stream"]["severity_text"].lower() == "error"
