@@ -10,7 +10,8 @@ import pytest
 from alexobs.server.app import Server, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @dataclass
@@ -68,3 +69,20 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     yield Running(server)
     server.stop()
     thread.join()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """A function that starts one more server, with these settings."""
+    started: list[tuple[Server, threading.Thread]] = []
+
+    def begin(**settings: Any) -> Running:
+        folder = tmp_path / f"server{len(started)}"
+        server = Server(Settings(folder, grpc_port=0, http_port=0, web_port=0, **settings))
+        started.append((server, start(server)))
+        return Running(server)
+
+    yield begin
+    for server, thread in started:
+        server.stop()
+        thread.join()

@@ -33,6 +33,16 @@ FIELDS: Final = (
         ("gen_ai.operation.name", "llm.request.type", "ai.operationId"),
     ),
     Field(
+        semconv.GEN_AI_RESPONSE_MODEL,
+        "text",
+        (
+            "gen_ai.response.model",
+            "llm.response.model",
+            "llm.response.model_name",
+            "ai.response.model",
+        ),
+    ),
+    Field(
         semconv.GEN_AI_REQUEST_MODEL,
         "text",
         (
@@ -47,16 +57,6 @@ FIELDS: Final = (
             "mlflow.llm.model",
             "model_name",
             "gen_ai.response.model",
-        ),
-    ),
-    Field(
-        semconv.GEN_AI_RESPONSE_MODEL,
-        "text",
-        (
-            "gen_ai.response.model",
-            "llm.response.model",
-            "llm.response.model_name",
-            "ai.response.model",
         ),
     ),
     Field(

@@ -257,7 +257,7 @@ def _copy_fields(result: dict[str, Any], given: Mapping[str, Any], kind: str | N
         if field.target == semconv.ALEX_COST:
             continue  # decided with the price
         for name in field.names:
-            value = _CONVERT[field.type](given.get(name))
+            value = _CONVERT[field.type](result.get(name))
             if value is not None:
                 result.setdefault(field.target, value)
                 if field.target not in given or name == field.target:
