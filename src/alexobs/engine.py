@@ -69,6 +69,7 @@ class Engine:
         self.resource = resource_of(self.config)
         self.redactor = parts.make_redactor(self.config)
         self.faults.redact = self._redact_text
+        self.faults.redact = self._redact_text
         self.pipeline = Pipeline(
             self.config.pipeline,
             resource=self.resource,
@@ -181,6 +182,10 @@ class Engine:
             self.prometheus = parts.serve_prometheus(self)
 
     # -- what the parts ask for ------------------------------------------------------------------
+
+    def _redact_text(self, text: str) -> str:
+        redactor = self.redactor
+        return text if redactor is None else redactor.text(text)
 
     def _redact_text(self, text: str) -> str:
         redactor = self.redactor

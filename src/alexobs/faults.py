@@ -6,6 +6,10 @@ import logging
 import threading
 import time
 from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 QUIET_S = 60.0
 
@@ -17,13 +21,17 @@ class Faults:
 
     Args:
         reraise: raise them after counting; for our own tests, never in an application.
+
+    Attributes:
+        redact: removes secrets from what is told.
     """
 
     def __init__(self, *, reraise: bool = False) -> None:
         self.counts: Counter[str] = Counter()
         self._reraise = reraise
         self._told: dict[str, float] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # re-entered when a finaliser fails amid a report
+        self.redact: Callable[[str], str] = str
 
     def report(self, where: str, fault: BaseException) -> None:
         """Count a fault, and log it unless the same place had one within the last minute."""
@@ -44,14 +52,21 @@ class Faults:
                 where,
                 self.counts[where],
                 type(fault).__name__,
-                fault,
+                self._shown(fault),
             )
 
     def after_fork_in_child(self) -> None:
         """Count anew in a forked child, with a lock that nobody holds."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.counts.clear()
         self._told.clear()
+
+    def _shown(self, message: object) -> str:
+        """Return the message without secrets: it may quote what the application gave us."""
+        try:
+            return self.redact(str(message))
+        except Exception as broken:
+            return f"<message unavailable: {type(broken).__name__}>"
 
     def say(self, topic: str, message: str) -> None:
         """Tell the user `message` once a minute per topic."""
@@ -61,4 +76,4 @@ class Faults:
             if told is not None and now - told < QUIET_S:
                 return
             self._told[topic] = now
-        _log.warning("alexobs: %s", message)
+        _log.warning("alexobs: %s", self._shown(message))

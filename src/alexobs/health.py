@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from alexobs.config.display import without_secrets
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -84,9 +86,9 @@ def exporter_name(config: Config) -> str:
     """Return where spans go, as a person would say it."""
     tracing = config.tracing
     return {
-        "otlp": f"otlp {tracing.otlp_endpoint}",
-        "jaeger": f"jaeger {tracing.jaeger_endpoint}",
-        "zipkin": f"zipkin {tracing.zipkin_endpoint}",
+        "otlp": f"otlp {without_secrets(tracing.otlp_endpoint)}",
+        "jaeger": f"jaeger {without_secrets(tracing.jaeger_endpoint)}",
+        "zipkin": f"zipkin {without_secrets(tracing.zipkin_endpoint)}",
         "file": f"file {tracing.file_path}",
     }.get(tracing.exporter, tracing.exporter)
 

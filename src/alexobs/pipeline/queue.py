@@ -81,8 +81,14 @@ class RecordQueue:
         return len(self._records)
 
     def _check(self) -> None:
-        """Enforce the bounds, and measure again only when half as many records wait."""
-        with self._lock:
+        """Enforce the bounds, and measure again only when half as many records wait.
+
+        Whoever holds the lock is not waited for: it may be this very thread, when a finaliser
+        ends a span amid `take`. The next record comes here again.
+        """
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
             records = self._records
             waiting = len(records)
             excess = max(0, waiting - self._max_records)
@@ -92,6 +98,8 @@ class RecordQueue:
                 excess -= 1
                 self.dropped += 1
             self._check_at = min(self._max_records, max(CHECK_FROM, len(records) * 3 // 2))
+        finally:
+            self._lock.release()
 
 
 def estimate_bytes(record: Any) -> int:

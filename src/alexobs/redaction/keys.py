@@ -80,7 +80,8 @@ _HINT_NAMES = (
     rf"|(?:access|refresh|auth|api|session|bearer|secret|id){_JOIN}tokens{_MORE}"
 )
 _HINT_AFTER = (
-    r"(?:[\"'`\\\]]*(?:\s*(?:[:=!>]|%3[ad])|\s+(?:is|was)[\s:]+[^\s]*[0-9]|\s+')|\\*[\"'`]\]?\s*,)"
+    r"(?:[\"'`\\\]]*(?:\s*(?:[:=!>]|%3[ad])|\s+(?:is|was)[\s:]+[^\s]*[0-9]|\s+\\*')"
+    r"|\\*[\"'`]\]?\s*,)"
 )
 _BETWEEN = r"[\"'`\\\]\s=:!>,%]+"
 _BEFORE_RANDOM = (

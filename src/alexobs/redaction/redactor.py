@@ -82,7 +82,7 @@ class Redactor:
         self._make_engine = engine
         self._engine: Engine | None = None
         self._rules: tuple[Rule, ...] = ()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # re-entered when a finaliser records amid a count
         self._counts = dict(counts or {})
         self._families: dict[str, str] = {}
         self._clean_keys: set[Any] = set()
@@ -98,7 +98,7 @@ class Redactor:
 
     def after_fork_in_child(self) -> None:
         """Count anew in a forked child, with a lock that nobody holds."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._counts = {}
 
     @property
@@ -308,7 +308,7 @@ _alive: weakref.WeakSet[Redactor] = weakref.WeakSet()
 def _after_fork_in_child() -> None:
     """Take new locks: another thread of the parent may have held one."""
     for redactor in list(_alive):
-        redactor._lock = threading.Lock()  # noqa: SLF001 - of this module
+        redactor._lock = threading.RLock()  # noqa: SLF001 - of this module
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
