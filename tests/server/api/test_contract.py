@@ -12,7 +12,7 @@ from alexobs.server.api.endpoints import ENDPOINTS
 from alexobs.server.api.openapi import document, examples
 
 if TYPE_CHECKING:
-    from conftest import Api, Traffic
+    from api_kit import Api, Traffic
 
 
 def check(shape: str, value: Any) -> None:
