@@ -358,10 +358,10 @@ def test_a_wrong_address_is_named_at_the_start(
 
 
 SECRET_NAMES = re.compile(
-    r"(?i)(password|passwd|secret|token|api[_-]?key|routing_key|webhook_url|authorization)\b"
+    r"(?i)(?<![a-z])(password|passwd|secret|token|api[_-]?key|routing_key|webhook_url|authorization)\b"
     r"['\"]?\s*[:=]\s*(?P<value>\S.*)"
 )
-HARMLESS = re.compile(r"^(\$\{|\"?\$|@|#|\{|\[|'?@|value)|^$")
+HARMLESS = re.compile(r"^(\$|\"?(Bearer )?\$|@|#|\{|\[|'?@|value|false$|traceID$)|^$")
 
 
 def test_no_secret_stands_in_a_file() -> None:
