@@ -36,7 +36,12 @@ def observed(
         {},
         service_name="alex-peers",
         logging={"level": "info", "stream": "stderr", "otlp": not only},
-        metrics={"prometheus": False, "otlp": not only},
+        metrics={
+            "prometheus": not only,
+            "prometheus_port": 0,
+            "otlp": not only,
+            "export_interval_s": 0.5,
+        },
         pipeline={"spool_dir": str(home / "spool"), "shutdown_timeout_s": 10.0},
         **settings,
     )

@@ -24,11 +24,8 @@ OUTAGE_S = 60.0
 MESSAGE = "the division failed"
 
 
-def settings(collector: Process) -> dict[str, Any]:
-    return {
-        "tracing": {"exporter": "otlp", "otlp_endpoint": collector.url("OTLP_HTTP")},
-        "metrics": {"prometheus": True, "prometheus_port": 0, "export_interval_s": 0.5},
-    }
+def to(collector: Process) -> dict[str, Any]:
+    return {"exporter": "otlp", "otlp_endpoint": collector.url("OTLP_HTTP")}
 
 
 def names(text: str) -> set[str]:
@@ -44,7 +41,7 @@ def test_nothing_is_missing_after_the_back_ends_were_away(
         collector = start.collector(
             jaeger.ports["OTLP_GRPC"], logs.url, COLLECTOR_DECISION_WAIT="1s"
         )
-        with observed(tmp_path, **settings(collector)) as (obs, kept):
+        with observed(tmp_path, tracing=to(collector)) as (obs, kept):
             solve_and_fail(obs)
             assert obs.flush(30), obs.health()
             assert logs.wait_until(lambda sink: has(sink, 1), timeout_s=30)
@@ -82,7 +79,7 @@ def test_loki_has_the_lines_with_their_trace(
     loki = start.loki()
     jaeger = start.jaeger()
     collector = start.collector(jaeger.ports["OTLP_GRPC"], loki.url("HTTP", "/otlp"))
-    with observed(tmp_path, **settings(collector)) as (obs, kept):
+    with observed(tmp_path, tracing=to(collector)) as (obs, kept):
         solve_and_fail(obs)
         assert obs.flush(30), obs.health()
         traces = {f"{span.trace_id:032x}" for span in kept.spans}
