@@ -1,6 +1,6 @@
 // The frame: navigation, the page for the URL, and keys that work everywhere.
 import { html, render, useEffect } from "./html.js";
-import { PAGES, go, helpOpen, keptRange, link, paused, route, theme } from "./state.js";
+import { PAGES, go, helpOpen, keptRange, link, pause, paused, route, theme } from "./state.js";
 import { Icon } from "./parts.js";
 import { reachable } from "./api.js";
 import { Help, listen } from "./keys.js";
@@ -45,7 +45,7 @@ listen({
   Escape: () => { helpOpen.value = false; },
   "/": () => document.querySelector("[data-search]")?.focus(),
   t: () => { theme.value = NEXT_THEME[theme.value]; },
-  p: () => { paused.value = !paused.value; },
+  p: () => pause(!paused.value),
   ...Object.fromEntries(PAGES.map((page, index) => [String(index + 1), () => go(link(page, null, page === route.value.page ? keptRange() : {}))])),
 });
 

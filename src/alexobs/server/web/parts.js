@@ -1,9 +1,8 @@
 // The small pieces that all pages are made of.
 import { html, useEffect, useRef, useState } from "./html.js";
 import { compact, count, line, percent, usd } from "./format.js";
-import { RANGES, link, param, paramAll, paused, range, route, update } from "./state.js";
+import { RANGES, bounds, link, param, paramAll, pause, paused, range, route, update } from "./state.js";
 import { useAnswer } from "./api.js";
-import { window_ } from "./state.js";
 
 export const KIND_NAMES = {
   session: "Session", iteration: "Iteration", llm: "LLM", embedding: "Embedding", tool: "Tool", span: "Span",
@@ -178,18 +177,12 @@ export function Range() {
 export function LiveSwitch() {
   const on = !paused.value;
   return html`<button type="button" class=${`live ${on ? "on" : ""}`} aria-pressed=${on} title="Pause or resume (p)"
-    onClick=${() => { paused.value = on; }}><span class="pulse"></span>${on ? "Live" : "Paused"}</button>`;
+    onClick=${() => pause(on)}><span class="pulse"></span>${on ? "Live" : "Paused"}</button>`;
 }
 
 export function useFacets(names, tick = 0) {
-  const { data } = useAnswer("facets", minuteWindow(), tick);
+  const { data } = useAnswer("facets", bounds(), tick);
   return names.map(([name, label]) => html`<${Facet} key=${name} name=${name} label=${label} values=${data?.facets?.[name]} />`);
-}
-
-/** The window with its ends on whole minutes, so that the request is asked anew only when it moves. */
-function minuteWindow() {
-  const { from, to } = window_(Math.ceil(Date.now() / 60_000) * 60_000);
-  return from ? { from, to } : {};
 }
 
 /** A search field that writes to the URL when typing pauses. `/` puts the cursor here. */

@@ -86,11 +86,16 @@ export const range = computed(() => {
   return { from: null, to: null, name: known[0], lengthMs: known[2] };
 });
 
-/** The window as parameters of a request; a range ends now. */
-export function window_(now = Date.now()) {
+/**
+ * The window as parameters of a request. A range ends now, or when the page was paused; it moves
+ * in steps, so that an answer is asked for anew only when there is something to see.
+ */
+export function bounds(stepMs = 60_000) {
   const { from, to, lengthMs } = range.value;
   if (from) return { from, to };
-  return lengthMs ? { from: now - lengthMs, to: now + 1000 } : {};
+  if (!lengthMs) return {};
+  const end = Math.floor((pausedAt.value ?? Date.now()) / stepMs + 1) * stepMs;
+  return { from: end - lengthMs, to: end };
 }
 
 /** What a link to another page keeps of the window. */
@@ -119,7 +124,9 @@ function read(name) {
 }
 
 export const theme = globalThis.document ? stored("theme", "auto") : signal("auto");
-export const paused = signal(false);
+export const pausedAt = signal(null);
+export const paused = computed(() => pausedAt.value !== null);
+export const pause = (on) => { pausedAt.value = on ? Date.now() : null; };
 export const helpOpen = signal(false);
 
 if (globalThis.document) {

@@ -1,7 +1,7 @@
 // Money: when, on what, by whom; and what nobody knows the price of.
 import { html, useMemo } from "../html.js";
 import { clock, compact, count, day, line, percent, plural, usd, visible } from "../format.js";
-import { link, param, paramAll, keptRange, range, update, window_ } from "../state.js";
+import { bounds, keptRange, link, param, paramAll, range, update } from "../state.js";
 import { Answer, BUCKETS, Cost, FirstSteps, PageHead, Panel, Range, TokenBar, Tokens, useFacets } from "../parts.js";
 import { useAnswer } from "../api.js";
 import { Chart, seriesToken } from "../chart.js";
@@ -11,11 +11,10 @@ const WHO = [["by_model", "Model", "model"], ["by_agent", "Agent", "agent"], ["b
 const DAY_MS = 86_400_000;
 
 export function Costs() {
-  const bounds = window_(Math.floor(Date.now() / 60_000) * 60_000 + 60_000);
   const everything = range.value.name === "all" ? { from: 0, to: Date.now() + 60_000 - (Date.now() % 60_000) } : {};
   const facets = useFacets(FACETS);
   const filters = Object.fromEntries(FACETS.map(([name]) => [name, paramAll(name)]));
-  const answer = useAnswer("costs", { ...everything, ...bounds, ...filters, utc_offset_min: -new Date().getTimezoneOffset() });
+  const answer = useAnswer("costs", { ...everything, ...bounds(), ...filters, utc_offset_min: -new Date().getTimezoneOffset() });
   return html`<${PageHead} title="Costs">${facets}<${Range} /><//>
     <${Answer} answer=${answer} what="Adding up">${(data) => data.total.llm_calls ? html`<${Body} data=${data} filters=${filters} />` : html`<${FirstSteps} what="LLM calls in this time" />`}<//>`;
 }

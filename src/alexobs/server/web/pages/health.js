@@ -1,7 +1,7 @@
 // What became of every record, what was removed from them, and how the server itself is.
 import { html } from "../html.js";
 import { ago, bytes, compact, count, day, duration, line, percent, plural } from "../format.js";
-import { paused, window_ } from "../state.js";
+import { bounds, paused } from "../state.js";
 import { Answer, CodeBlock, Empty, LiveSwitch, PageHead, Panel, Range } from "../parts.js";
 import { useAnswer, useTick } from "../api.js";
 
@@ -9,8 +9,7 @@ const PARTS = [["exported", "exported"], ["sampled_out", "sampled out"], ["dropp
 
 export function Health() {
   const tick = useTick(5000, !paused.value);
-  const bounds = window_(Math.floor(Date.now() / 60_000) * 60_000 + 60_000);
-  const accounting = useAnswer("accounting", bounds, tick);
+  const accounting = useAnswer("accounting", bounds(), tick);
   const store = useAnswer("store", {}, tick);
   return html`<${PageHead} title="Health"><${Range} /><${LiveSwitch} /><//>
     <div class="health">

@@ -1,7 +1,7 @@
 // Log lines: search, level, and a tail that follows only at its end.
 import { html, useEffect, useRef, useState } from "../html.js";
 import { clock, day, line, plural, pretty, shortId, visible } from "../format.js";
-import { go, link, param, paramAll, paused, range, update, window_ } from "../state.js";
+import { bounds, go, link, param, paramAll, paused, range, update } from "../state.js";
 import { Empty, Failure, LiveSwitch, Loading, PageHead, Range, Search, reveal, useFacets, useViewport } from "../parts.js";
 import { useLive } from "../api.js";
 import { useKeys } from "../keys.js";
@@ -16,8 +16,7 @@ const FACETS = [["service", "Service"]];
 
 /** What the list asks for; the newest lines first, as the tail shows them from the bottom up. */
 function asked() {
-  const bounds = window_(Math.floor(Date.now() / 60_000) * 60_000 + 60_000);
-  return { ...bounds, q: param("q"), level: param("level"), service: paramAll("service"), session: param("session"), trace: param("trace"), span: param("span"), limit: 300 };
+  return { ...bounds(), q: param("q"), level: param("level"), service: paramAll("service"), session: param("session"), trace: param("trace"), span: param("span"), limit: 300 };
 }
 
 /** Whether a line that has just come belongs to what is shown. */

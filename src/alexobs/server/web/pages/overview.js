@@ -1,7 +1,7 @@
 // The eight panels: last 15 minutes, asked again every five seconds.
 import { html } from "../html.js";
 import { compact, count, duration, percent, plural, usd, visible } from "../format.js";
-import { link, paramAll, paused, range, window_ } from "../state.js";
+import { bounds, link, paramAll, paused, range } from "../state.js";
 import { Answer, BUCKETS, FirstSteps, LiveSwitch, PageHead, Panel, Range, useFacets } from "../parts.js";
 import { useAnswer, useTick } from "../api.js";
 import { Chart, seriesToken, tracesIn } from "../chart.js";
@@ -35,10 +35,8 @@ function behind(labels) {
 
 export function Overview() {
   const tick = useTick(REFRESH_MS, !paused.value && !range.value.from);
-  const bucket = paused.value ? Date.now() : Math.floor(Date.now() / REFRESH_MS) * REFRESH_MS;
   const facets = useFacets(FILTERS, Math.floor(tick / 6));
-  const asked = window_(bucket);
-  const answer = useAnswer("panels", { ...asked, ...filters() }, tick);
+  const answer = useAnswer("panels", { ...bounds(REFRESH_MS), ...filters() }, tick);
   return html`<${PageHead} title="Overview">${facets}<${Range} /><${LiveSwitch} /><//>
     <${Answer} answer=${answer} what="Reading the panels">${(data) => empty(data) && !range.value.from && !FILTERS.some(([name]) => paramAll(name).length)
       ? html`<${FirstSteps} what="calls in this time" />` : html`<${Panels} data=${data} />`}<//>`;

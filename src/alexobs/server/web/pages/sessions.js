@@ -1,7 +1,7 @@
 // Sessions: the list, and one session as the conversation that it was.
 import { html, useEffect, useMemo, useRef, useState } from "../html.js";
 import { ago, clock, compact, count, duration, line, moment, plural } from "../format.js";
-import { current, go, link, param, paramAll, paused, range, route, update, window_ } from "../state.js";
+import { bounds, current, go, link, param, paramAll, paused, range, route, update } from "../state.js";
 import { BUCKETS, Cost, Empty, Failure, FirstSteps, KindDot, LiveSwitch, Loading, PageHead, Range, Search, Status, TokenBar, Tokens, useFacets } from "../parts.js";
 import { pages, segment, useLive, useTick } from "../api.js";
 import { useKeys } from "../keys.js";
@@ -17,8 +17,7 @@ const LONG_IDLE_MS = 5000;
 export const Sessions = () => route.value.id ? html`<${Session} key=${route.value.id} id=${route.value.id} />` : html`<${List} />`;
 
 function asked() {
-  const bounds = window_(Math.floor(Date.now() / 60_000) * 60_000 + 60_000);
-  return { ...bounds, ...Object.fromEntries(FACETS.map(([name]) => [name, paramAll(name)])), q: param("q"), sort: param("sort"), limit: 100 };
+  return { ...bounds(), ...Object.fromEntries(FACETS.map(([name]) => [name, paramAll(name)])), q: param("q"), sort: param("sort"), limit: 100 };
 }
 
 function List() {

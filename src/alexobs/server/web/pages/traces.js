@@ -1,7 +1,7 @@
 // List, waterfall and inspector, side by side.
 import { html, signal, useCallback, useEffect, useRef, useState } from "../html.js";
 import { ago, clock, compact, duration, line, moment, plural, shortId } from "../format.js";
-import { current, go, link, param, paramAll, paused, range, route, update, window_ } from "../state.js";
+import { bounds, current, go, link, param, paramAll, paused, range, route, update } from "../state.js";
 import { Cost, Empty, Failure, FirstSteps, KindDot, LiveSwitch, Loading, PageHead, Range, Search, Status, Tokens, useFacets } from "../parts.js";
 import { useAnswer, useLive, useTick } from "../api.js";
 import { useKeys } from "../keys.js";
@@ -16,10 +16,8 @@ const ROW = 58;
 const TABLE_ROW = 38;
 
 function asked() {
-  const minute = Math.floor(Date.now() / 60_000) * 60_000;
-  const bounds = window_(minute + 60_000);
   const facets = Object.fromEntries(FACETS.map(([name]) => [name, paramAll(name)]));
-  return { ...bounds, ...facets, q: param("q"), session: param("session"), sort: param("sort"), min_duration_ms: param("min_duration_ms"), min_cost_usd: param("min_cost_usd"), limit: 100 };
+  return { ...bounds(), ...facets, q: param("q"), session: param("session"), sort: param("sort"), min_duration_ms: param("min_duration_ms"), min_cost_usd: param("min_cost_usd"), limit: 100 };
 }
 
 const filtered = () => FACETS.some(([name]) => paramAll(name).length) || param("q") || param("session") || range.value.from;
@@ -55,6 +53,7 @@ export function Traces() {
 function useArrivals(on) {
   const [arrivals, set] = useState(0);
   const timer = useRef(0);
+  useEffect(() => () => { clearTimeout(timer.current); timer.current = 0; }, [on]);
   useLive({}, (type) => {
     if (type === "logs") return;
     timer.current ||= setTimeout(() => { timer.current = 0; set((n) => n + 1); }, 1000);
