@@ -1,0 +1,56 @@
+"""Writes what `alexobs demo` prints on a fresh machine into the documentation.
+
+    python scripts/demo_output.py        writes docs/demo.txt
+
+Durations are those of this run; `normalised` takes them out, for comparing two outputs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "demo.txt"
+NOBODY = "http://127.0.0.1:1"
+
+
+def demo_output() -> str:
+    """Return what the demo prints where nobody listens, as a reader would see it."""
+    with tempfile.TemporaryDirectory() as home:
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("ALEX_", "OTEL_")) and not name.endswith("_API_KEY")
+        }
+        env = {
+            **kept,
+            "HOME": home,
+            "USERPROFILE": home,
+            "COLUMNS": "100",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": NOBODY,
+            "OTEL_EXPORTER_PROMETHEUS_PORT": "0",
+        }
+        command = [
+            sys.executable,
+            "-c",
+            "import alexobs.cli, sys; sys.exit(alexobs.cli.main(['demo']))",
+        ]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    text = done.stdout.replace(NOBODY, "http://localhost:4318").replace(home, "~")
+    text = re.sub(r"(~/\.alex/spool/)\S+", r"\1…", text)
+    text = re.sub(r"(?<=http://127\.0\.0\.1:)\d+(?=/metrics)", "9090", text)
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+def normalised(text: str) -> list[str]:
+    """Return the lines of an output without what differs from run to run."""
+    text = re.sub(r"\d[\d.,]* ?(?:µs|ms|s)\b", "TIME", text.replace("━", ""))
+    return [re.sub(r" +", " ", line).rstrip() for line in text.splitlines()]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(demo_output(), encoding="utf-8")
