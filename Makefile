@@ -24,6 +24,7 @@ demo: $(STAMP) ## run the example agent, observed, and show what it did and what
 
 .PHONY: test
 test: $(STAMP) lint types docs ## lint, types, docs and the whole test suite
+	@scripts/system_packages.sh
 	@$(BIN)/python -m pytest
 
 .PHONY: quick
