@@ -8,6 +8,7 @@ session of the process that asked for them.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import contextvars
 import functools
 import os
@@ -37,6 +38,12 @@ _FIELDS = (
 def inject(carrier: MutableMapping[str, str] | None = None) -> MutableMapping[str, str]:
     """Return `carrier` (default: a new dict) with headers that name the current trace and run."""
     carrier = {} if carrier is None else carrier
+    with contextlib.suppress(Exception):  # ids that cannot travel must not stop a request
+        _inject(carrier)
+    return carrier
+
+
+def _inject(carrier: MutableMapping[str, str]) -> None:
     context = current_context()
     run = run_of(context)
     if run is not None:
@@ -45,12 +52,14 @@ def inject(carrier: MutableMapping[str, str] | None = None) -> MutableMapping[st
             if value:
                 context = baggage.set_baggage(key, str(value), context)
     propagate.inject(carrier, context)
-    return carrier
 
 
 def extract(carrier: Mapping[str, str]) -> Context:
     """Return the current context with the trace and run that `carrier`'s headers name."""
-    context = propagate.extract(carrier, context=current_context())
+    try:
+        context = propagate.extract(carrier, context=current_context())
+    except Exception:  # headers are somebody else's: broken ones name nothing
+        return current_context()
     session_id = baggage.get_baggage(semconv.ALEX_SESSION_ID, context)
     if not session_id:
         return context

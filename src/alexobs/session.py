@@ -108,13 +108,13 @@ class Session(_Scope):
     ) -> None:
         super().__init__()
         self._host = host
-        self.task = task
-        self._given_id = session_id
-        self._user_id = user_id
-        self._agent = agent
+        self.task = _id(task)
+        self._given_id = _id(session_id)
+        self._user_id = _id(user_id)
+        self._agent = _id(agent)
         self._attributes = attributes or {}
         self._iterations = 0
-        self.session_id = session_id or ""
+        self.session_id = self._given_id
         self.run_id = ""
 
     def _start(self) -> tuple[Span, RunContext]:
@@ -191,6 +191,16 @@ class Session(_Scope):
         )
 
 
+def _id(value: object) -> str:
+    """Return an id as text, whatever was given: people have numbers and UUIDs."""
+    if value.__class__ is str:
+        return value
+    try:
+        return "" if value is None else str(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
 class SessionRun(RunContext):
     """The run of a session of this process."""
 
@@ -211,9 +221,9 @@ class Iteration(_Scope):
     ) -> None:
         super().__init__()
         self._tracer = tracer
-        self._number = number
+        self._number = number if isinstance(number, int) else None
         self._attributes = attributes
-        self.number = number or 0
+        self.number = self._number or 0
 
     def _start(self) -> tuple[Span, RunContext | None]:
         run = current_run()

@@ -106,8 +106,8 @@ class MetricsCollector:
         usage = None
         if input_tokens is not None or output_tokens is not None:
             usage = Usage(
-                input_tokens or 0,
-                output_tokens or 0,
+                input_tokens if isinstance(input_tokens, int) else 0,
+                output_tokens if isinstance(output_tokens, int) else 0,
                 cache_read_tokens,
                 cache_write_tokens,
                 reasoning_tokens,

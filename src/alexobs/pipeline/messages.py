@@ -177,7 +177,7 @@ def _plain_scalar(value: Any) -> Any:
     if value.__class__ is str:
         return value.encode("utf-8", "replace").decode("utf-8")  # lone surrogates
     if value.__class__ is int and not -(2**63) <= value < 2**64:
-        return str(value)
+        return _text(value)  # which is bounded, too: Python refuses thousands of digits
     return value
 
 

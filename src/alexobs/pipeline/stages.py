@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from alexobs import semconv
 from alexobs.pipeline.enrich import describe, model_of, observation_of
+from alexobs.pipeline.messages import plain
 from alexobs.records import LLMObservation, LogRecord, SpanData, ToolObservation
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from alexobs.pipeline.enrich import Enriched, Enricher, FinishedSpan
     from alexobs.pipeline.tail import TailBuffer
 
+_OBSERVATIONS = frozenset((LLMObservation, ToolObservation))
 _INFO, _ERROR = 9, 17  # OpenTelemetry's severity numbers
 
 
@@ -76,7 +78,8 @@ class Stages:
                 self._one(record, kept)
             except Exception as fault:
                 self._fault("process", fault)
-                self._accounting.dropped("traces", "failed", 1)
+                if record.__class__ not in _OBSERVATIONS:  # which are not in the accounts
+                    self._accounting.dropped("traces", "failed", 1)
         return self._assembled(kept)
 
     def flush_tail(self) -> list[SpanData]:
@@ -92,6 +95,8 @@ class Stages:
             self._observe(self.enricher.priced(record) if kind is LLMObservation else record)
             return
         span: FinishedSpan = record
+        if span.name.__class__ is not str:  # whatever somebody has given for a name
+            span.name = str(plain(span.name))
         enriched = None
         if span.call is not None:
             enriched = self.enricher.enrich(span)

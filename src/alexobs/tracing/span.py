@@ -130,8 +130,11 @@ class Span(otel.Span):
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
-        for key, value in attributes.items():
-            self.set_attribute(key, value)
+        try:
+            for key, value in attributes.items():
+                self.set_attribute(key, value)
+        except Exception as fault:  # it is no mapping
+            self._runtime.fault("set_attributes", fault)
 
     def add_event(
         self,
@@ -149,7 +152,9 @@ class Span(otel.Span):
             self.dropped_events += 1
             return
         copied, dropped = limited(attributes, self._runtime.max_attributes)
-        events.append(SpanEvent(name, timestamp or self._runtime.now_ns(), copied, dropped))
+        given = timestamp if isinstance(timestamp, int) else 0
+        moment = given or self._runtime.now_ns()
+        events.append(SpanEvent(name, moment, copied, dropped))
 
     def _add_failure(
         self, failure: Failure, attributes: Mapping[str, Any] | None, timestamp: int | None
@@ -186,13 +191,17 @@ class Span(otel.Span):
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Set the status by the specification's rules: OK is final, UNSET changes nothing."""
         if isinstance(status, Status):
-            code, message = status.status_code.value, status.description
-        else:
-            code, message = status.value, description
+            description = status.description
+            status = status.status_code
+        if not isinstance(status, StatusCode):
+            self._runtime.fault("set_status", TypeError("expected a Status or a StatusCode"))
+            return
+        code = status.value
+        message = description if isinstance(description, str) else ""
         if self.end_ns or self.status_code == _OK or code == _UNSET:
             return
         self.status_code = code
-        self.status_message = (message or "") if code == _ERROR else ""
+        self.status_message = message if code == _ERROR else ""
 
     def record_exception(
         self,
@@ -204,8 +213,11 @@ class Span(otel.Span):
         """Record an exception as an event; the status stays as it is."""
         if self.end_ns or not self.recording:
             return
-        escape = {semconv.EXCEPTION_ESCAPED: "True"} if escaped else {}
-        self._add_failure(Failure(exception), {**(attributes or {}), **escape}, timestamp)
+        try:
+            escape = {semconv.EXCEPTION_ESCAPED: "True"} if escaped else {}
+            self._add_failure(Failure(exception), {**(attributes or {}), **escape}, timestamp)
+        except Exception as fault:  # it is no exception
+            self._runtime.fault("record_exception", fault)
 
     def end(self, end_time: int | None = None) -> None:
         """End the span (``end_time``: Unix ns, default now). Later calls do nothing."""
@@ -357,9 +369,9 @@ def snapshot(value: Any, depth: int = 0) -> Any:
 
 def limited(attributes: Mapping[str, Any] | None, limit: int) -> tuple[dict[str, Any], int]:
     """Return a copy with at most `limit` attributes, and how many were left out."""
-    if not attributes:
-        return {}, 0
     try:
+        if not attributes:
+            return {}, 0
         copied = {
             key: value if value.__class__ in _SCALARS else snapshot(value)
             for key, value in attributes.items()
