@@ -86,6 +86,17 @@ def test_search_looks_into_contents_names_and_ids(api: Api, traffic: Traffic) ->
     ]
 
 
+def test_search_finds_quotes_and_lines_in_contents(empty_api: Api) -> None:
+    spans = Traffic(seed=2, sessions=2).spans
+    call = next(span for span in spans if span.is_llm)
+    said = [{"role": "user", "parts": [{"type": "text", "content": 'say "hé"\nthen go'}]}]
+    call.contents["output_messages"] = said
+    empty_api.send("traces", traces_request(spans))
+    for text in ('say "HÉ"', '"hé"\nthen'):
+        found = ids(empty_api.pages("traces", "traces", q=text))
+        assert found == {call.trace_id}, text
+
+
 def test_wildcards_are_letters(api: Api) -> None:
     assert api.get("traces", q="%")["traces"] == []
     assert api.get("logs", q="_____%")["logs"] == []

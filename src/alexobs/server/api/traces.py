@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from alexobs.server.api import cursors
@@ -33,6 +34,7 @@ def traces(context: Context, values: dict[str, Any]) -> dict[str, Any]:
     asked = {
         **bounds_ns(values),
         **{name: values[name] for name in (*_SPAN_FILTERS, "q", "status", "session", "user")},
+        **_within_json(values["q"]),
         "filtered": any(values[name] for name in _SPAN_FILTERS),
         "sort": values["sort"],
         "sign": -1 if values["order"] == "desc" else 1,
@@ -53,6 +55,15 @@ def traces(context: Context, values: dict[str, Any]) -> dict[str, Any]:
         number = int(last["trace_id"], 16)
         cursor = cursors.encode(values, [last["place"], number >> 64, number & (2**64 - 1)])
     return {"traces": [trace_of(row) for row in shown], "next_cursor": cursor}
+
+
+def _within_json(text: str | None) -> dict[str, str | None]:
+    """Return how `text` stands in the JSON text of contents, in small letters."""
+    forms = {"q_json": False, "q_ascii": True}
+    return {
+        name: None if text is None else json.dumps(text.lower(), ensure_ascii=ascii_only)[1:-1]
+        for name, ascii_only in forms.items()
+    }
 
 
 def _scaled(duration_ms: float | None) -> int | None:

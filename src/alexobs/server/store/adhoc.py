@@ -1,10 +1,10 @@
-"""Users' own SQL: one SELECT, read-only, bounded in time and rows."""
+"""Users' own SQL: one SELECT, read-only, bounded in time, rows and bytes."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
@@ -13,6 +13,11 @@ from alexobs.server.store.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+# One row may be larger: then it comes alone.
+MAX_BYTES: Final = 16 << 20
+_ROWS_AT_ONCE: Final = 128
 
 
 class QueryError(AlexobsError):
@@ -38,7 +43,7 @@ def run(
             connection.execute("BEGIN TRANSACTION READ ONLY")
             found = connection.execute(statements[0])
             columns = [column[0] for column in found.description or ()]
-            rows = found.fetchmany(max_rows + 1)
+            rows, more = _fetch(found, max_rows)
         except duckdb.InterruptException:
             raise QueryError(f"the query took longer than {timeout_s:g} s") from None
         except (duckdb.Error, RuntimeError) as error:
@@ -47,7 +52,29 @@ def run(
         finally:
             with contextlib.suppress(duckdb.Error):
                 connection.execute("ROLLBACK")
-    return Result(columns, rows[:max_rows], len(rows) > max_rows)
+    return Result(columns, rows, more)
+
+
+def _fetch(found: duckdb.DuckDBPyConnection, max_rows: int) -> tuple[list[tuple[Any, ...]], bool]:
+    """Return rows up to both bounds, and whether there are more."""
+    rows: list[tuple[Any, ...]] = []
+    size = 0
+    while piece := found.fetchmany(_ROWS_AT_ONCE):
+        for row in piece:
+            size += _size(row)
+            if len(rows) == max_rows or (rows and size > MAX_BYTES):
+                return rows, True
+            rows.append(row)
+    return rows, False
+
+
+def _size(value: Any) -> int:
+    """Return about how many bytes `value` takes as JSON."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(len(str(key)) + _size(item) for key, item in value.items())
+    return sum(map(_size, value)) if isinstance(value, list | tuple) else 8
 
 
 @contextlib.contextmanager

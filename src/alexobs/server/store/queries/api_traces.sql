@@ -1,4 +1,5 @@
 -- Traces that start in a window and match all filters, $limit of them after a place in the order.
+-- $q_json, $q_ascii: $q as it stands within JSON text, which may escape what is not ASCII.
 -- $filtered: whether any of the filters on spans is given; it prunes the pass over the spans.
 WITH parts AS (
   SELECT trace_hi, trace_lo, start_ns, end_ns, spans, errors, llm_calls, tool_calls, root_span_id,
@@ -13,7 +14,8 @@ WITH parts AS (
     service, session_id, user_id, agent, model, 0, 0, 0, 0, 1
   FROM running_spans
 ), hits AS (
-  SELECT DISTINCT hash FROM message_rows WHERE $q IS NOT NULL AND contains(lower(body), lower($q))
+  SELECT DISTINCT hash FROM message_rows 
+  WHERE $q IS NOT NULL AND (contains(lower(body), $q_json) OR contains(lower(body), $q_ascii))
 ), matching AS (
   SELECT trace_hi, trace_lo FROM span_rows
   WHERE $filtered::BOOLEAN AND ($from_ns IS NULL OR start_ns >= $from_ns) AND (
