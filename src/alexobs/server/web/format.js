@@ -3,9 +3,13 @@
 const NONE = "–";
 const missing = (value) => value === null || value === undefined || Number.isNaN(value);
 
+// Made once: making one takes a hundred times longer than using it.
+const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+const CENTS = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+
 function significant(value, digits) {
-  const text = Number(value.toPrecision(digits));
-  return text.toLocaleString("en-US", { maximumFractionDigits: 12, useGrouping: true });
+  const rounded = Number(value.toPrecision(digits));
+  return Math.abs(rounded) < 1000 ? String(rounded) : WHOLE.format(rounded);
 }
 
 /** Milliseconds as a person reads them: 420 µs, 84 ms, 1.24 s, 2m 05s, 3h 10m. */
@@ -35,10 +39,7 @@ export function usd(value) {
     return `${sign}$${size.toFixed(decimals)}`;
   }
   if (size < 1) return `${sign}$${size.toFixed(3)}`;
-  const decimals = size < 1000 ? 2 : 0;
-  return `${sign}$${size.toLocaleString("en-US", {
-    minimumFractionDigits: decimals, maximumFractionDigits: decimals,
-  })}`;
+  return `${sign}$${(size < 1000 ? CENTS : WHOLE).format(size)}`;
 }
 
 /** A number in at most four characters and a letter: 999, 1.2k, 34k, 1.2M. */
@@ -52,7 +53,7 @@ export function compact(value) {
   return NONE;
 }
 
-export const count = (value) => missing(value) ? NONE : Math.round(value).toLocaleString("en-US");
+export const count = (value) => missing(value) ? NONE : WHOLE.format(value);
 export const percent = (share) => missing(share) ? NONE
   : `${(share * 100).toFixed(share !== 0 && Math.abs(share) < 0.0995 ? 1 : 0)}%`;
 

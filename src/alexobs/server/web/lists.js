@@ -4,6 +4,8 @@ import { get } from "./api.js";
 import { slice } from "./layout.js";
 import { reveal, useViewport } from "./parts.js";
 
+const SLOTS = 211; // rows are used again; more than any screen shows
+
 /**
  * All pages of `path` read so far: {rows, more, loading, error, loadMore}. `again` asks anew for
  * the first page and puts new rows before the old ones; other parameters start over.
@@ -52,7 +54,7 @@ export function VirtualList({ list, rowHeight, render, current = -1, label, onTo
   return html`<div class=${`virtual ${name}`} ref=${box} role="list" aria-label=${label} tabindex="0">
     ${head}
     <div class="rows" style=${{ height: `${rows.length * rowHeight}px` }}>${rows.slice(from, to).map((row, i) => html`
-      <div class="virtual-row" role="listitem" key=${from + i} style=${{ transform: `translateY(${(from + i) * rowHeight}px)`, height: `${rowHeight}px` }}>${render(row, from + i)}</div>`)}</div>
+      <div class="virtual-row" role="listitem" key=${(from + i) % SLOTS} style=${{ transform: `translateY(${(from + i) * rowHeight}px)`, height: `${rowHeight}px` }}>${render(row, from + i)}</div>`)}</div>
     ${list.more ? html`<p class="faint pad">Reading more…</p>` : null}
   </div>`;
 }

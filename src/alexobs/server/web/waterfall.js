@@ -9,6 +9,7 @@ const ROW = 28;
 const HEAD = 30;
 const INDENT = 14;
 const MOST_INDENT = 168;
+const SLOTS = 211; // rows that scroll out are used again for those that scroll in; more than any screen shows
 
 /** What a row is called: by model, tool or iteration where these say more than the span's name. */
 export function label({ columns }, span) {
@@ -74,7 +75,7 @@ export function Waterfall({ trace, selected, select, open, step }) {
   return html`<div class="waterfall" ref=${box} role="tree" tabindex="0" aria-label="Spans of the trace" aria-activedescendant=${at >= 0 ? `row-${at}` : undefined}>
     <${Axis} length=${span.length} />
     <div class="rows" style=${{ height: `${shown.length * ROW}px` }}>
-      ${shown.slice(from, to).map((row, i) => html`<${Row} key=${`${t.columns.span_id[row.span]}${row.fold ? "f" : ""}`} id=${`row-${from + i}`} t=${t} row=${row}
+      ${shown.slice(from, to).map((row, i) => html`<${Row} key=${(from + i) % SLOTS} id=${`row-${from + i}`} t=${t} row=${row}
         y=${(from + i) * ROW} span=${span} now=${now} closed=${isClosed(t, row, collapsed)} current=${from + i === at}
         pick=${() => { select(t.columns.span_id[row.span]); if (row.fold) toggle(row); }} toggle=${() => toggle(row)} />`)}
     </div>

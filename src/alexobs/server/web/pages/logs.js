@@ -12,6 +12,7 @@ import { Text } from "../json.js";
 const LEVELS = ["debug", "info", "warn", "error"];
 const ROW = 26;
 const MOST = 20_000;
+const SLOTS = 251; // rows are used again; more than any screen shows
 const FACETS = [["service", "Service"]];
 
 /** What the list asks for; the newest lines first, as the tail shows them from the bottom up. */
@@ -86,7 +87,7 @@ function Tail({ list, fresh, live }) {
   const { from, to } = slice(logs.length, top, height, ROW, 20);
   return html`<div class=${`log-page ${openLog ? "with-log" : ""}`}>
     <div class="virtual logs" ref=${box} onScroll=${onScroll} role="log" aria-live="off" tabindex="0" aria-label="Log lines">
-      <div class="rows" style=${{ height: `${logs.length * ROW}px` }}>${logs.slice(from, to).map((log, i) => html`<${Line} key=${from + i} log=${log} y=${(from + i) * ROW} chosen=${log === openLog} open=${() => setOpen(log === openLog ? null : log)} />`)}</div>
+      <div class="rows" style=${{ height: `${logs.length * ROW}px` }}>${logs.slice(from, to).map((log, i) => html`<${Line} key=${(from + i) % SLOTS} log=${log} y=${(from + i) * ROW} chosen=${log === openLog} open=${() => setOpen(log === openLog ? null : log)} />`)}</div>
     </div>
     ${follow ? null : html`<button type="button" class="to-end" onClick=${() => setFollow(true)}>↓ ${live ? "Follow" : "To the end"}</button>`}
     ${openLog ? html`<${Detail} log=${openLog} close=${() => setOpen(null)} />` : null}
