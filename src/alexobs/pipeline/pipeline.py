@@ -166,6 +166,9 @@ class Pipeline:
             self._threads = threads
 
     def _run_worker(self) -> None:
+        stages = self._stages
+        if stages is not None:
+            stages.assembler.warm_up()  # without the lock, which a scrape may wait for
         last_record = time.monotonic()
         next_tick = last_record + TICK_S
         while not self._stopping:
