@@ -94,9 +94,10 @@ def compare(
 ) -> Group:
     """Time all cases in every round, after one warm-up round that is thrown away."""
     group = Group(name)
-    for case in cases:
+    wanted = not _wanted or name in _wanted
+    for case in cases if wanted else ():
         time_once(case, max(1, calls // 10))
-    for number in range(rounds or _default_rounds):
+    for number in range((rounds or _default_rounds) if wanted else 0):
         shift = number % len(cases)
         for case in (*cases[shift:], *cases[:shift]):
             group.add(case.name, time_once(case, calls))
@@ -106,6 +107,7 @@ def compare(
 
 
 _default_rounds = 9
+_wanted: frozenset[str] = frozenset()
 
 
 def table(group: Group) -> str:
@@ -153,14 +155,17 @@ def main(
     name: str, groups: Callable[[], Iterable[Group]], argv: Sequence[str] | None = None
 ) -> None:
     """Run a benchmark file as a program: a table, or `--json` for `check.py`."""
-    global _default_rounds  # noqa: PLW0603 - the one setting, read by every `compare`
+    global _default_rounds, _wanted
     parser = argparse.ArgumentParser(prog=f"benchmarks/{name}.py")
     parser.add_argument("--json", action="store_true", help="print values of every round as JSON")
     parser.add_argument("--rounds", type=int, default=_default_rounds, help="rounds per group")
+    parser.add_argument("--group", action="append", default=[], help="only groups of this name")
     options = parser.parse_args(argv)
-    _default_rounds = options.rounds
+    _default_rounds, _wanted = options.rounds, frozenset(options.group)
     done = []
     for group in groups():
+        if not group.values:
+            continue
         done.append({"group": group.name, "cases": group.values})
         if not options.json:
             print(table(group), flush=True)

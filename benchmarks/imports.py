@@ -19,20 +19,21 @@ if TYPE_CHECKING:
 
 CASES = {
     "alexobs": "import alexobs",
-    "alexobs and its init": "import alexobs; alexobs.Observability",
+    "alexobs, all that init() needs": "import alexobs; alexobs.Observability",
     "OTel SDK": "import opentelemetry.sdk.trace, opentelemetry.sdk.trace.export",
     "structlog": "import structlog",
 }
 CHILD = """
-import json, resource, sys, threading, time
-before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+import json, os, threading, time
+def rss_mib():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+before_mib = rss_mib()
 start_ns = time.process_time_ns()
 {statement}
 spent_ns = time.process_time_ns() - start_ns
 assert threading.active_count() == 1, threading.enumerate()
-unit = 1024 if sys.platform != "darwin" else 1024 * 1024
-added = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
-print(json.dumps({{"import_ms": spent_ns / 1e6, "memory_mib": added / unit}}))
+print(json.dumps({{"import_ms": spent_ns / 1e6, "memory_mib": rss_mib() - before_mib}}))
 """
 
 

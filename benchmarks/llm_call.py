@@ -1,12 +1,14 @@
-"""CPU added to one OpenAI chat call of 2 messages and 1 KB: ours and two LLM instrumentations.
+"""CPU added to one OpenAI chat call of 2 messages and 1 KB: ours and OpenInference's.
 
-All capture the content and send it over OTLP/HTTP to a receiver in another process. The provider
-is a transport inside this process that answers at once, because only what is added matters; the
-SDK's own work is in both halves of the difference. `caller_us` is what the calling thread takes
-more than without instrumentation, `cpu_us` adds what background threads take until all is sent.
-Both come from the fastest of many small batches: the difference of two large numbers is noise
-otherwise. Bias: ours also redacts, prices, meters, logs and spools each call; nothing of it is
-switched off. Each competitor runs in a process of its own, because they patch globally.
+All capture the content and send it over OTLP/HTTP to a receiver in another process. The provider is
+a transport inside this process that answers at once, because only what is added matters; the SDK's
+own work is in both halves of the difference. `caller_us` is what the calling thread takes more than
+without instrumentation, `cpu_us` adds what background threads take until all is sent. Both come
+from the fastest of many small batches, bare and observed in turn: the difference of two large
+numbers is noise otherwise. `cpu_share` is `cpu_us` as a part of what a bare call takes in the same
+process, so that competitors that ran at different moments can be compared. Bias: ours also redacts,
+prices, meters, logs and spools each call; nothing of it is switched off. Each competitor runs in a
+process of its own, because they patch globally.
 """
 
 from __future__ import annotations
@@ -28,9 +30,9 @@ import harness
 from harness import CALLER_US, CPU_US, Group
 from receiver import Receiver
 
-BATCHES, CALLS = 60, 20
-RIVALS = ("OpenInference", "Langfuse")
-BEST = "best peer"
+BATCHES, CALLS, WARM_UP = 25, 10, 5
+PAUSE_S = 0.02  # between batches: an agent waits for its model, and background threads work
+CPU_SHARE = "cpu_share"
 
 ANSWER = json.dumps(
     {
@@ -56,15 +58,18 @@ ANSWER = json.dumps(
 ).encode()
 
 Settle = Callable[[], object]
+Switch = Callable[[bool], object]  # between bare and observed, for who patches globally
 
 
-def client(module: Any = None) -> Any:
-    """Return an OpenAI client whose provider answers within this process."""
+def client(module: Any = None, *, delay_s: float = 0.0) -> Any:
+    """Return an OpenAI client whose provider answers within this process, after `delay_s`."""
     import httpx2  # noqa: PLC0415 - what the OpenAI package itself uses
     import openai  # noqa: PLC0415
 
     class Answering(httpx2.BaseTransport):
         def handle_request(self, request: Any) -> Any:
+            if delay_s:
+                time.sleep(delay_s)
             headers = {"content-type": "application/json"}
             return httpx2.Response(200, headers=headers, content=ANSWER, request=request)
 
@@ -75,7 +80,7 @@ def client(module: Any = None) -> Any:
     )
 
 
-def alexobs_client(url: str, folder: str) -> tuple[Any, Settle]:
+def alexobs_client(url: str, folder: str) -> tuple[Any, Settle, Switch]:
     from alexobs import Observability  # noqa: PLC0415
 
     obs = Observability(
@@ -87,12 +92,14 @@ def alexobs_client(url: str, folder: str) -> tuple[Any, Settle]:
 
     def settle() -> None:
         assert obs.flush(30)
-        assert not obs.health().problems, obs.health().problems
+        traces = obs.health().signals["traces"]
+        assert traces.balanced
+        assert not traces.dropped, traces
 
-    return obs.instrument(client()), settle
+    return obs.instrument(client()), settle, bool
 
 
-def openinference_client(url: str, _: str) -> tuple[Any, Settle]:
+def openinference_client(url: str, _: str) -> tuple[Any, Settle, Switch]:
     from openinference.instrumentation.openai import OpenAIInstrumentor  # noqa: PLC0415
     from opentelemetry.exporter.otlp.proto.http import Compression  # noqa: PLC0415
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
@@ -104,53 +111,61 @@ def openinference_client(url: str, _: str) -> tuple[Any, Settle]:
     provider = TracerProvider()
     exporter = OTLPSpanExporter(f"{url}/v1/traces", compression=Compression.Gzip)
     provider.add_span_processor(BatchSpanProcessor(exporter))
-    OpenAIInstrumentor().instrument(tracer_provider=provider)
-    return client(), lambda: provider.force_flush(30_000)
+    instrumentor = OpenAIInstrumentor()
+
+    def switch(on: bool) -> None:
+        if on:
+            instrumentor.instrument(tracer_provider=provider)
+        else:
+            instrumentor.uninstrument()
+
+    switch(True)
+    return client(), lambda: provider.force_flush(30_000), switch
 
 
-def langfuse_client(url: str, _: str) -> tuple[Any, Settle]:
-    import langfuse  # noqa: PLC0415
-    import langfuse.openai  # noqa: PLC0415
-
-    made = langfuse.Langfuse(public_key="unused", secret_key="unused", base_url=url)
-    return client(langfuse.openai), made.flush
-
-
-CLIENTS: dict[str, Callable[[str, str], tuple[Any, Settle]]] = {
+CLIENTS: dict[str, Callable[[str, str], tuple[Any, Settle, Switch]]] = {
     "alexobs": alexobs_client,
     "OpenInference": openinference_client,
-    "Langfuse": langfuse_client,
 }
 
 
-def batches(one: Any) -> list[float]:
-    """Return the calling thread's microseconds per call, for each of many small batches."""
+def batch_us(one: Any) -> float:
+    """Return the calling thread's microseconds for one call, in a small batch of them."""
     messages = [{"role": "system", "content": "s" * 200}, {"role": "user", "content": "u" * 800}]
-    times = []
-    for _ in range(BATCHES):
-        start = time.thread_time_ns()
-        for _ in range(CALLS):
-            one.chat.completions.create(model="gpt-5-mini", messages=messages)
-        times.append((time.thread_time_ns() - start) / CALLS / 1e3)
-    return times
+    time.sleep(PAUSE_S)
+    start = time.thread_time_ns()
+    for _ in range(CALLS):
+        one.chat.completions.create(model="gpt-5-mini", messages=messages)
+    return (time.thread_time_ns() - start) / CALLS / 1e3
+
+
+def background_ns() -> int:
+    """Return the CPU that all threads but this one have taken."""
+    return time.process_time_ns() - time.thread_time_ns()
 
 
 def measure(name: str, url: str, folder: str) -> dict[str, float]:
     """Measure one competitor in this process."""
     bare = client()
-    batches(bare)
-    without = batches(bare)
-    one, settle = CLIENTS[name](url, folder)
-    batches(one)
+    one, settle, switch = CLIENTS[name](url, folder)
+    batches: list[tuple[float, float]] = []
+    for number in range(-WARM_UP, BATCHES):
+        if number == 0:
+            settle()
+            batches.clear()
+            before_ns = background_ns()
+        switch(False)
+        without = batch_us(bare)
+        switch(True)
+        batches.append((without, batch_us(one)))
+    background = background_ns() - before_ns
+    before_ns = time.process_time_ns()
     settle()
-    process_start, thread_start = time.process_time_ns(), time.thread_time_ns()
-    observed = batches(one)
-    background = (time.process_time_ns() - process_start) - (time.thread_time_ns() - thread_start)
-    process_start = time.process_time_ns()
-    settle()
-    background += time.process_time_ns() - process_start
-    added = statistics.quantiles(observed, n=10)[0] - statistics.quantiles(without, n=10)[0]
-    return {CALLER_US: added, CPU_US: added + background / (BATCHES * CALLS) / 1e3}
+    background += time.process_time_ns() - before_ns
+    without, observed = (statistics.quantiles(c, n=10)[0] for c in zip(*batches, strict=True))
+    added = observed - without
+    cpu_us = added + background / (BATCHES * CALLS) / 1e3
+    return {CALLER_US: added, CPU_US: cpu_us, CPU_SHARE: cpu_us / without}
 
 
 def groups() -> Iterator[Group]:
@@ -158,13 +173,8 @@ def groups() -> Iterator[Group]:
     group = Group("CPU added to one chat call")
     with Receiver() as url:
         for _ in range(harness._default_rounds):  # noqa: SLF001 - set by its command line
-            peers = []
             for name in CLIENTS:
-                measured = child(name, url)
-                group.add(name, measured)
-                if name in RIVALS:
-                    peers.append(measured)
-            group.add(BEST, min(peers, key=lambda one: one[CPU_US]))
+                group.add(name, child(name, url))
     yield group
 
 

@@ -105,7 +105,7 @@ def groups() -> Iterator[Group]:
                     Case("alexobs, not sampled", run(unsampled.tracer)),
                     Case("alexobs, tracing off", run(off.tracer)),
                 ],
-                calls=10_000,
+                calls=4_000,
             )
         provider.shutdown()
         for one in (obs, off, unsampled):
