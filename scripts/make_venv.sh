@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Make a virtual environment with the project and its development tools in it.
-# usage: make_venv.sh PYTHON FOLDER
+# usage: make_venv.sh PYTHON FOLDER [EXTRA]    EXTRA: of the project's, default dev
 set -euo pipefail
 python=$1
 folder=$2
+extra=${3:-dev}
 
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
   echo "alexobs needs Python 3.11 or newer; '$python' is $("$python" --version 2>&1 || echo missing)." >&2
@@ -21,6 +22,7 @@ if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
   fi
 fi
 [ -x "$folder/bin/python" ] || "$python" -m venv "$folder"
-echo "Installing alexobs and its development tools into $folder …" >&2
+what=$([ "$extra" = dev ] && echo "its development tools" || echo "what the $extra needs")
+echo "Installing alexobs and $what into $folder …" >&2
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check \
-  --constraint constraints.txt --editable '.[dev]'
+  --constraint constraints.txt --editable ".[$extra]"
