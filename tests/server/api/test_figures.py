@@ -83,7 +83,9 @@ def test_sessions_and_their_turns(api: Api, traffic: Traffic) -> None:
     for session, spans in groups.items():
         wanted = {**sums(spans), "task": f"the task of {session}", "traces": 1}
         assert subset(rows[session], wanted) == wanted
+    for session in list(groups)[:8]:
         turns = api.get(f"sessions/{session}")["turns"]
+        spans = groups[session]
         calls = sorted((s for s in spans if s.kind in {"llm", "tool"}), key=lambda s: s.start_ns)
         assert [turn["span_id"] for turn in turns] == [span.span_id for span in calls]
         ended = 0

@@ -127,7 +127,7 @@ def test_pages_are_stable_while_traces_arrive(empty_api: Api) -> None:
 
 def test_the_newest_are_found_without_a_look_at_all(empty_api: Api) -> None:
     """More traces than the first look takes, in parts that commits have cut."""
-    many = Traffic(seed=5, sessions=300)
+    many = Traffic(seed=5, sessions=130)
     for third in range(3):
         empty_api.send("traces", traces_request(many.spans[third::3]))
     roots = sorted((s for s in many.spans if not s.parent), key=lambda s: -s.start_ns)

@@ -46,7 +46,7 @@ FROM: Final = Parameter("from", "integer", "start of the window, Unix ms", None,
 TO: Final = Parameter("to", "integer", "end of the window (exclusive), Unix ms", None, 0, MAX_MS)
 STEP: Final = Parameter(
     "step", "integer", "s between points, a multiple of 60; default: about 60 points", None, 60,
-    31_536_000,
+    31_536_000, multiple_of=60,
 )  # fmt: skip
 CURSOR: Final = Parameter(
     "cursor", "string", "next_cursor of the answer before; the other parameters stay the same",

@@ -39,7 +39,7 @@ def metric(context: Context, values: dict[str, Any]) -> dict[str, Any]:
     step = values["step"] or max(1, -(-span_s // POINTS))
     if span_s // step > MAX_POINTS:
         raise ApiError(
-            422, "invalid_parameter", f"step: {span_s // step} points are too many",
+            422, "too_many_points", f"step: {span_s // step} points are too many",
             f"Expected {-(-span_s // MAX_POINTS)} or more for this window.",
         )  # fmt: skip
     kind = context.store.query("api_metric_kind", name=values["name"]).dicts()

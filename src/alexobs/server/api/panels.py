@@ -82,14 +82,10 @@ def _step_min(step_s: int | None, window: Window) -> int:
         wanted = -(-minutes // POINTS)
         return next((step for step in _STEPS_MIN if step >= wanted), wanted)
     step = step_s // MINUTE_S
-    if step_s % MINUTE_S:
-        raise ApiError(
-            422, "invalid_parameter", f"step: {step_s} will not do", "Expected a multiple of 60."
-        )
     if minutes // step > MAX_POINTS:
         least = -(-minutes // MAX_POINTS) * MINUTE_S
         raise ApiError(
-            422, "invalid_parameter", f"step: {minutes // step} points are too many",
+            422, "too_many_points", f"step: {minutes // step} points are too many",
             f"Expected {least} or more for this window.",
         )  # fmt: skip
     return step

@@ -36,6 +36,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     pattern: str = ""
     many: bool = False
+    multiple_of: int = 1
     place: Literal["query", "path"] = "query"
 
     def described(self) -> dict[str, Any]:
@@ -59,6 +60,8 @@ class Parameter:
             schema["minimum"] = self.minimum
         if self.maximum is not None:
             schema["maximum"] = self.maximum
+        if self.multiple_of > 1:
+            schema["multipleOf"] = self.multiple_of
         if self.choices:
             schema["enum"] = list(self.choices)
         if self.pattern:
@@ -102,10 +105,12 @@ class Parameter:
         form = r"-?\d{1,18}(\.0+)?" if whole else r"-?\d{1,18}(\.\d{1,18})?([eE][+-]?\d{1,3})?"
         if not re.fullmatch(form, text, re.ASCII) or not math.isfinite(float(text)):
             raise self._wrong(repr(text[:80]), f"{'a whole' if whole else 'a'} number")
-        value = int(text.partition(".")[0]) if whole else float(text)
+        value: float = int(text.partition(".")[0]) if whole else float(text)
         low, high = self.minimum, self.maximum
         if (low is not None and value < low) or (high is not None and value > high):
             raise self._wrong(text, f"a number from {_bound(low)} to {_bound(high)}")
+        if whole and value % self.multiple_of:
+            raise self._wrong(text, f"a multiple of {self.multiple_of}")
         return value
 
     def _wrong(self, found: str, wanted: str) -> ApiError:

@@ -20,7 +20,7 @@ MAX_TIMEOUT_S: Final = 30.0
 
 class _Request(msgspec.Struct, forbid_unknown_fields=True):
     query: str
-    max_rows: int = 1000
+    max_rows: float = 1000  # 1000.0 is whole, by JSON Schema
     timeout_s: float = 5.0
 
 
@@ -29,7 +29,7 @@ def sql(context: Context, values: dict[str, Any]) -> dict[str, Any]:
     asked = _read(values["body"])
     started = time.perf_counter()
     try:
-        found = context.store.sql(asked.query, max_rows=asked.max_rows, timeout_s=asked.timeout_s)
+        found = context.store.sql(asked.query, max_rows=int(asked.max_rows), timeout_s=asked.timeout_s)
     except QueryError as error:
         late = "took longer than" in str(error)
         raise ApiError(
@@ -53,7 +53,7 @@ def _read(body: bytes) -> _Request:
         raise ApiError(422, "invalid_body", str(error), 'Send {"query": "SELECT …"}.') from None
     if not 0 < len(asked.query) <= MAX_QUERY:
         raise _outside("query", f"1 to {MAX_QUERY} characters")
-    if not 1 <= asked.max_rows <= MAX_ROWS:
+    if asked.max_rows % 1 or not 1 <= asked.max_rows <= MAX_ROWS:
         raise _outside("max_rows", f"1 to {MAX_ROWS}")
     if not 0.01 <= asked.timeout_s <= MAX_TIMEOUT_S:
         raise _outside("timeout_s", f"0.01 to {MAX_TIMEOUT_S:g}")
