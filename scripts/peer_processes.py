@@ -1,28 +1,33 @@
 """Starts the real back ends as plain processes, with the files of the deployment's folder.
 
+    python scripts/peer_processes.py        run them without Docker, until it is interrupted
+
 Ports and folders come by environment, as in the containers; targets of Prometheus by its target
 files. Everything listens on loopback only and ends with the `Peers` that started it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 import peers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 FOLDER = peers.ROOT / "deployments" / "observability"
 HOST = "127.0.0.1"
@@ -253,3 +258,33 @@ def program(name: str) -> str:
     if found is None:
         raise PeerMissingError(f"{name} is not there: python scripts/peers.py build {name}")
     return found
+
+
+def main() -> None:
+    """Run what is built until it is interrupted, and say where."""
+    with (
+        tempfile.TemporaryDirectory(prefix="alexobs-peers-") as folder,
+        Peers(Path(folder)) as all_,
+    ):
+        jaeger = all_.jaeger()
+        loki = all_.loki() if peers.find("loki") else None
+        loki_url = loki.url("HTTP", "/otlp") if loki else "http://127.0.0.1:9"
+        collector = all_.collector(jaeger.ports["OTLP_GRPC"], loki_url)
+        alertmanager = all_.alertmanager()
+        prometheus = all_.prometheus(
+            {
+                "agents": [{"targets": [f"{HOST}:9090"]}],
+                "collector": [{"targets": [f"{HOST}:{collector.ports['PROMETHEUS']}"]}],
+                "alertmanager": [{"targets": [f"{HOST}:{alertmanager.ports['http']}"]}],
+            }
+        )
+        print(f"Prometheus    {prometheus.url('http')}")
+        print(f"Alertmanager  {alertmanager.url('http')}")
+        print(f"Jaeger        {jaeger.url('QUERY')}")
+        print(f"Send to it    OTEL_EXPORTER_OTLP_ENDPOINT={collector.url('OTLP_HTTP')}", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

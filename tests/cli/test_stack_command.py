@@ -101,7 +101,8 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
         def handler(request: Request) -> Response:
             if request.path == "/api/v1/query":
-                found = next((v for k, v in (queries or {}).items() if k in request.query), [])
+                known = (queries or {}).items()
+                found: list[Any] = next((v for k, v in known if k in request.query), [])
                 result = [{"metric": metric, "value": [0, value]} for metric, value in found]
                 return Response(body=json.dumps({"data": {"result": result}}).encode())
             return Response(body=told.get(request.path, "?").encode())

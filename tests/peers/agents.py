@@ -100,7 +100,12 @@ def main() -> None:
     sys.stdout.flush()
     sys.stdout = sys.stderr
     ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+
+    def end_with_the_caller() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=end_with_the_caller, daemon=True).start()
     while not ended.wait(BUSY_S):
         if sys.argv[1] == "bad":
             misbehave(obs)
