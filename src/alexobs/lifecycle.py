@@ -43,8 +43,9 @@ class Living(Protocol):
         ...
 
 
-# What SIGTERM may cost: most of it is waiting for a back end, which comes after the disk.
-SAVE_S = 2.0
+# What SIGTERM may cost: saving takes milliseconds, on a busy machine and a first run seconds.
+SAVE_S = 5.0
+LET_GO_S = 0.2  # when the main thread was interrupted within our code, where locks are held
 _FINALIZER_PRIORITY = -100  # after those of the application
 
 _living: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -138,13 +139,14 @@ def _handle_sigterm() -> None:
         signal.signal(signal.SIGTERM, _terminate)
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
+def _terminate(_number: int, frame: FrameType | None) -> None:
     """Save what there is, then die of the signal.
 
     A handler interrupts the main thread anywhere, also where it holds a lock that saving needs.
     So another thread saves; when it is not done in time, the main thread goes on and lets go of
     the lock, and the signal is sent again.
     """
+    wait_s = LET_GO_S if _is_ours(frame) else SAVE_S
     global _saving  # noqa: PLW0603 - a process ends once
     first = _saving is None
     if _saving is None:
@@ -153,9 +155,17 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
             _thread.start_new_thread(_save, (_saving,))  # `threading`'s own locks may be held
         except RuntimeError:  # no thread can be had any more
             _saving.set()
-    if _saving.wait(SAVE_S) or not first:
+    if _saving.wait(wait_s) or not first:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _is_ours(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith("alexobs."):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _save(saved: threading.Event) -> None:
