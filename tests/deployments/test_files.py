@@ -380,7 +380,7 @@ def test_no_secret_stands_in_a_file() -> None:
 def docker_compose() -> list[str] | None:
     built = peers.find("compose")
     if built:
-        return [built, "compose"]
+        return [built]  # on its own it is what `docker compose` is
     docker = shutil.which("docker")
     if docker:
         asked = [docker, "compose", "version"]
