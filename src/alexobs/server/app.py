@@ -75,7 +75,7 @@ def web_app(context: Context) -> ASGIApp:
     """Return the application of the page and the API."""
     routes: list[Any] = [
         Route("/healthz", lambda _: PlainTextResponse("ok\n")),
-        Route("/readyz", lambda _: PlainTextResponse("ready\n")),
+        Route("/readyz", _readyz),
     ]
     for name in ROUTE_MODULES:
         if util.find_spec(name) is not None:
@@ -88,6 +88,15 @@ def web_app(context: Context) -> ASGIApp:
     app.state.context = context
     settings = context.settings
     return Guard(app, token=settings.token, host=settings.host, web=True)
+
+
+async def _readyz(request: Request) -> Response:
+    """Whether a request of the largest size would be taken now."""
+    context: Context = request.app.state.context
+    if context.intake.writer.has_room(context.intake.max_body):
+        return PlainTextResponse("ready\n")
+    message = "the server has more to write than it can hold"
+    return JSONResponse(error_body("busy", message), 503, {"retry-after": "1"})
 
 
 _CODES: Final = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}

@@ -32,6 +32,8 @@ _WEB_HEADERS: Final = [
 ]
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
+_PAGE_FILES: Final = (".html", ".js", ".css", ".svg", ".woff2")
+_PAGE_LINKS: Final = ("/overview", "/traces", "/sessions", "/logs", "/costs", "/health")
 COOKIE: Final = "alexobs-token"
 
 
@@ -72,6 +74,7 @@ class Guard:
         self._app = app
         self._token = token.encode()
         self._any_host = not is_loopback(host)
+        self._web = web
         self._headers = _HEADERS + (_WEB_HEADERS if web else [])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,9 +106,16 @@ class Guard:
         if origin and origin.partition("://")[2] != host:
             hint = "requests from other web pages are refused"
             return 403, "foreign_origin", f"origin {origin[:100]!r} is refused", hint
-        if self._token and path not in _OPEN_PATHS and not self._knows_token(headers):
+        if self._token and not self._is_open(path) and not self._knows_token(headers):
             return 401, "unauthorized", "the token is missing or wrong", "Authorization: Bearer …"
         return None
+
+    def _is_open(self, path: str) -> bool:
+        """Whether `path` needs no token: health, and the page's files, which then ask for it."""
+        if path in _OPEN_PATHS:
+            return True
+        of_page = path == "/" or path.endswith(_PAGE_FILES) or path.startswith(_PAGE_LINKS)
+        return self._web and of_page and not path.startswith(("/api", "/metrics"))
 
     def _knows_token(self, headers: dict[bytes, bytes]) -> bool:
         given = headers.get(b"authorization", b"")

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
-import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +32,8 @@ def _export(connection: duckdb.DuckDBPyConnection, view: str, path: Path) -> int
     reader = connection.sql(f"SELECT * FROM {view}").to_arrow_reader(_ROWS)  # noqa: S608 - a name of ours
     count = 0
     if path.suffix == ".parquet":
+        import pyarrow.parquet as pq  # noqa: PLC0415 - 10 MB that only an export needs
+
         with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
             for batch in reader:
                 writer.write_batch(batch)
