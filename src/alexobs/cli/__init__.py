@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "up": "take telemetry over OTLP, keep it on this machine, and show it",
+    "load": "send files of OTLP/JSON to the server",
     "demo": "run the example agent, observed, and show its session",
     "run": "run a program, observed, without changing it",
     "doctor": "say what is configured, reachable, spooled and lost, and what to do",

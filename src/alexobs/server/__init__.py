@@ -14,6 +14,7 @@ Modules:
     ``ingest``    ``proto`` (OTLP messages without generated code), ``decode`` (request body to
                   checked bytes), ``normalise`` (all dialects to one), ``columns`` (bytes to Arrow),
                   ``writer`` (groups, commits, acknowledges), ``http``, ``grpc``.
+    ``scrape``    ``/metrics`` for Prometheus.
     ``store``     the only package that imports duckdb; see `alexobs.server.store`.
 
 The store's interface (`alexobs.server.store.Store`), for everything that reads::
@@ -22,6 +23,8 @@ The store's interface (`alexobs.server.store.Store`), for everything that reads:
     store.arrow("trace_spans", trace_id=...)             -> pyarrow.Table
     store.sql("select …", max_rows=1000, timeout_s=5.0)  -> Result; read-only, no files, no network
     store.messages([hash, …])                            -> {hash: JSON text}
+    store.export(folder, "parquet" or "jsonl")           -> rows by view, as of one moment
+    store.retention, store.size_bytes()                  -> what is kept, and what it takes
     store.committed                                      -> sequence number of the last commit
     store.wait(after, timeout_s)                         -> the next one, for live views
 
