@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from alexobs.server.app import Server, Settings
+from alexobs.server.store import Retention
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -412,7 +413,15 @@ class Api:
 
 
 def running(folder: Path) -> Iterator[Api]:
-    server = Server(Settings(data_dir=folder, grpc_port=0, http_port=0, web_port=0))
+    server = Server(
+        Settings(
+            data_dir=folder,
+            grpc_port=0,
+            http_port=0,
+            web_port=0,
+            retention=Retention(days=0, max_bytes=0),  # the traffic is of one day, long ago
+        )
+    )
     ready = threading.Event()
     thread = threading.Thread(target=lambda: server.run(ready=ready.set))
     thread.start()

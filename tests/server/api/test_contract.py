@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 import pytest
 
+from alexobs.cli import COMMANDS
 from alexobs.server.api.endpoints import ENDPOINTS
 from alexobs.server.api.openapi import document, examples
 
@@ -45,3 +50,26 @@ def test_every_answer_has_its_shape(api: Api, traffic: Traffic, whole: dict[str,
 
 def test_the_description_is_served(api: Api) -> None:
     assert api.get("openapi.json") == json.loads(json.dumps(document()))
+
+
+def test_the_reference_page_is_made_from_the_table() -> None:
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, root / "scripts" / "api_reference.py", "--check"], check=False
+    )
+    assert done.returncode == 0, "run scripts/api_reference.py"
+
+
+def test_the_guide_names_commands_that_there_are() -> None:
+    text = (Path(__file__).parents[3] / "docs/guides/local-server.md").read_text("utf-8")
+    named = set(re.findall(r"`?alexobs ([a-z]+)", text))
+    assert named <= COMMANDS.keys()
+    assert named >= {"tail", "traces", "trace", "sessions", "logs", "cost", "sql", "export", "mcp"}
+
+
+def test_the_queries_of_the_guide_run(api: Api) -> None:
+    text = (Path(__file__).parents[3] / "docs/guides/local-server.md").read_text("utf-8")
+    queries = [one for one in re.findall(r'alexobs sql "([^"]+)"', text) if "…" not in one]
+    assert len(queries) == 3
+    for query in queries:
+        assert api.sql(query).status == 200, query

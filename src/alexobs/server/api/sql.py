@@ -29,7 +29,9 @@ def sql(context: Context, values: dict[str, Any]) -> dict[str, Any]:
     asked = _read(values["body"])
     started = time.perf_counter()
     try:
-        found = context.store.sql(asked.query, max_rows=int(asked.max_rows), timeout_s=asked.timeout_s)
+        found = context.store.sql(
+            asked.query, max_rows=int(asked.max_rows), timeout_s=asked.timeout_s
+        )
     except QueryError as error:
         late = "took longer than" in str(error)
         raise ApiError(

@@ -37,10 +37,10 @@ def _size(path: Path) -> int:
 
 
 def _retention(context: Context) -> dict[str, Any]:
-    settings = context.settings
+    retention = context.store.retention
     return {
-        "max_age_s": getattr(settings, "retention_s", None),
-        "max_bytes": getattr(settings, "max_bytes", None),
+        "max_age_s": retention.days * 86_400 if retention.days else None,
+        "max_bytes": retention.max_bytes or None,
     }
 
 
