@@ -115,7 +115,7 @@ class Guard:
         if path in _OPEN_PATHS:
             return True
         of_page = path == "/" or path.endswith(_PAGE_FILES) or path.startswith(_PAGE_LINKS)
-        return self._web and of_page and not path.startswith(("/api", "/metrics"))
+        return self._web and of_page and not path.startswith(("/api/", "/metrics"))
 
     def _knows_token(self, headers: dict[bytes, bytes]) -> bool:
         given = headers.get(b"authorization", b"")

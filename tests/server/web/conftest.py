@@ -115,10 +115,10 @@ class Trace:
 class RunningServer:
     """A server in a thread of this process, on free ports, with a store of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, token: str = "") -> None:
         from alexobs.server.app import Server, Settings  # noqa: PLC0415 - an optional extra
 
-        settings = Settings(data_dir=folder, grpc_port=0, http_port=0, web_port=0)
+        settings = Settings(data_dir=folder, grpc_port=0, http_port=0, web_port=0, token=token)
         self._server = Server(settings)
         ready = threading.Event()
         self._thread = threading.Thread(target=lambda: self._server.run(ready=ready.set))

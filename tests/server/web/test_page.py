@@ -13,9 +13,10 @@ expect = pytest.importorskip("playwright.sync_api", reason="pip install playwrig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from conftest import RunningServer, Trace
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
     Open = Callable[..., Page]
 
@@ -413,6 +414,26 @@ def test_keys_are_listed_and_pages_have_numbers(open_page: Open) -> None:
     page.keyboard.press("2")
     page.keyboard.press("/")
     expect(page.get_by_label("Search names, ids, errors, contents")).to_be_focused()
+
+
+def test_a_server_with_a_token_asks_for_it_once(
+    chromium: Browser, server: RunningServer, tmp_path: Path
+) -> None:
+    guarded = type(server)(tmp_path, token="open-sesame")
+    try:
+        page = chromium.new_page()
+        page.goto(f"{guarded.url}/#/traces")
+        page.get_by_label("Token").fill("wrong")
+        page.get_by_role("button", name="Continue").click()
+        page.get_by_label("Token").fill("open-sesame")
+        page.get_by_role("button", name="Continue").click()
+        expect(page.get_by_role("heading", name="No traces in this time yet")).to_be_visible()
+        for path, status in (("/api/traces", 401), ("/metrics", 401), ("/api/x.js", 401)):
+            answer = chromium.new_context().request.get(f"{guarded.url}{path}")
+            assert answer.status == status
+        page.close()
+    finally:
+        guarded.stop()
 
 
 def test_the_theme_follows_the_system_until_it_is_chosen(open_page: Open) -> None:

@@ -108,7 +108,21 @@ export function Copy({ text, label }) {
   return html`<button type="button" class="quiet" onClick=${copy} aria-live="polite">${done || label}</button>`;
 }
 
+/** Asked for when the server wants a token; kept as a cookie, which event streams send as well. */
+function TokenPrompt() {
+  const enter = (event) => {
+    event.preventDefault();
+    const token = new FormData(event.target).get("token").trim();
+    document.cookie = `alexobs-token=${token}; path=/; max-age=2592000; samesite=strict${location.protocol === "https:" ? "; secure" : ""}`;
+    location.reload();
+  };
+  return html`<form class="failure" onSubmit=${enter}><h3>This server asks for a token</h3>
+    <p>It is the one that <code>alexobs up --token</code> was started with.</p>
+    <input class="search" type="password" name="token" aria-label="Token" autocomplete="current-password" required autofocus /><button type="submit">Continue</button></form>`;
+}
+
 export function Failure({ error, retry }) {
+  if (error.status === 401) return html`<${TokenPrompt} />`;
   return html`<div class="failure" role="alert">
     <h3>${error.message}</h3>
     ${error.hint ? html`<p>${error.hint}</p>` : null}

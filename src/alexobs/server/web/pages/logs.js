@@ -95,7 +95,8 @@ function Tail({ list, fresh, live }) {
   </div>`;
 }
 
-const fields = (log) => Object.entries(log.attributes).slice(0, 8).map(([name, value]) => html` <span class="log-field"><bdi class="faint">${line(name, 40)}=</bdi><bdi>${line(typeof value === "string" ? value : JSON.stringify(value), 80)}</bdi></span>`);
+// The ids of a run stand in the detail; in the line they would hide what the writer said.
+const fields = (log) => Object.entries(log.attributes).filter(([name]) => !name.startsWith("alex.")).slice(0, 8).map(([name, value]) => html` <span class="log-field"><bdi class="faint">${line(name, 40)}=</bdi><bdi>${line(typeof value === "string" ? value : JSON.stringify(value), 80)}</bdi></span>`);
 
 const Line = ({ log, y, chosen, open }) => html`<div class=${`log-line level-${log.level} ${chosen ? "current" : ""}`} style=${{ transform: `translateY(${y}px)` }} onClick=${open}>
   <span class="num faint" title=${day(log.time_ms)}>${clock(log.time_ms, true)}</span><b class="level">${log.level}</b><bdi class="log-service faint">${line(log.service ?? "", 30)}</bdi>

@@ -60,13 +60,13 @@ function Panels({ data }) {
   const errors = sum(requests.filter((s) => s.labels.status === "error").map((s) => sum(s.values)));
   const total = sum(requests.map((s) => sum(s.values)));
   return html`<div class="panels" aria-label="Panels">
-    <${Panel} class="wide" title="LLM request rate" href=${all()} figure=${`${compact(sum(requests.map((s) => last(s.values))))}/min`}
+    <${Panel} class="wide" title="LLM request rate" href=${all()} figure=${plural(inAll(panels.llm_requests, stepS), "call")}
       note=${errors ? html`<a class="error-text" href=${all({ status: "error" })}>${percent(errors / total)} errors</a>` : null}>
       <${Chart} ...${common} label="LLM requests per minute" series=${requests} bars stack format=${compact} point=${point()} /><//>
     <${Panel} class="wide" title="LLM latency" href=${all({ sort: "duration" })} figure=${duration(last(latency.at(-1)?.values ?? []))}
       extra=${html`<${Keys} series=${latency} />`}>
       <${Chart} ...${common} label="LLM latency percentiles" series=${latency} format=${duration} point=${point({ sort: "duration" })} /><//>
-    <${Panel} class="wide" title="Token usage rate" href=${all({ sort: "tokens" })} figure=${`${compact(sum(tokens.map((s) => last(s.values))))}/min`} extra=${html`<${Keys} series=${tokens} />`}>
+    <${Panel} class="wide" title="Token usage rate" href=${all({ sort: "tokens" })} figure=${compact(inAll(panels.tokens, stepS))} extra=${html`<${Keys} series=${tokens} />`}>
       <${Chart} ...${common} label="Tokens per minute" series=${tokens} stack format=${compact} point=${point({ sort: "tokens" })} /><//>
     <${Panel} class="wide" title="Cost" href=${link("costs", null, { from: data.from_ms, to: data.to_ms })} figure=${usd(panels.cost.total_usd)}
       note=${panels.cost.unpriced_calls ? html`<span class="unpriced">${plural(panels.cost.unpriced_calls, "call")} unpriced</span>` : null}>
@@ -82,6 +82,8 @@ function Panels({ data }) {
   </div>`;
 }
 
+/** How many there were in the whole window, of something given per second or per step. */
+const inAll = ({ unit, series }, stepS) => Math.round(sum(series.map((s) => sum(s.values))) * (unit.includes("/s") ? stepS : 1));
 const factor = ({ unit }) => unit === "s" ? 1000 : 1;
 const scaled = (series, by) => series.map((s) => ({ ...s, values: s.values.map((v) => v === null ? null : v * by) }));
 const byStatus = (index, labels) => labels.status === "error" ? "error" : seriesToken(index);

@@ -96,12 +96,15 @@ function title(row) {
 const TABLE_HEAD = html`<div class="table-head"><span>Trace</span><span>Status</span><span>Model</span><span>Service</span><span class="right">Spans</span>
   <span class="right">Tokens</span><span class="right">Cost</span><span class="right">Duration</span><span class="right">Started</span></div>`;
 
+/** Errors inside a trace that as a whole has gone well. */
+const Errors = ({ row }) => row.errors && row.status !== "error" ? html` <span class="flag" title=${plural(row.errors, "error")}>${compact(row.errors)}</span>` : null;
+
 const rowLink = (row) => link("traces", row.trace_id, { ...current(), span: null });
 const cost = (row) => row.llm_calls || row.cost_usd !== null ? html`<${Cost} value=${row.cost_usd} unpriced=${row.unpriced_calls} calls=${row.llm_calls} />` : html`<span class="none">–</span>`;
 
 const TableRow = ({ row }) => html`<a class="table-row" href=${rowLink(row)} data-trace=${row.trace_id}>
   <span class="cell-name"><${KindDot} kind=${row.kind ?? "span"} /><bdi class="strong">${line(title(row), 90)}</bdi><span class="faint mono">${shortId(row.trace_id)}</span></span>
-  <span><${Status} status=${row.status} /></span><bdi>${row.model ? line(row.model, 40) : "–"}</bdi><bdi class="faint">${line(row.service ?? "–", 40)}</bdi>
+  <span><${Status} status=${row.status} /><${Errors} row=${row} /></span><bdi>${row.model ? line(row.model, 40) : "–"}</bdi><bdi class="faint">${line(row.service ?? "–", 40)}</bdi>
   <span class="num right">${compact(row.spans)}</span><span class="right"><${Tokens} input=${row.input_tokens} output=${row.output_tokens} /></span>
   <span class="right">${cost(row)}</span><span class="num right">${row.duration_ms === null ? "running" : duration(row.duration_ms)}</span>
   <span class="num right faint" title=${moment(row.start_ms)}>${ago(row.start_ms)}</span></a>`;
@@ -109,7 +112,7 @@ const TableRow = ({ row }) => html`<a class="table-row" href=${rowLink(row)} dat
 function TraceRow({ row, chosen }) {
   return html`<a class=${`trace-row ${chosen ? "chosen" : ""}`} aria-current=${chosen ? "true" : undefined} href=${rowLink(row)} data-trace=${row.trace_id}>
     <span class="trace-row-top"><${KindDot} kind=${row.kind ?? "span"} /><bdi class="grow strong">${line(title(row), 90)}</bdi>
-      ${row.status !== "success" ? html`<${Status} status=${row.status} />` : null}<span class="num faint when" title=${clock(row.start_ms, true)}>${ago(row.start_ms)}</span></span>
+      ${row.status !== "success" ? html`<${Status} status=${row.status} />` : html`<${Errors} row=${row} />`}<span class="num faint when" title=${clock(row.start_ms, true)}>${ago(row.start_ms)}</span></span>
     <span class="trace-row-rest faint"><bdi class="grow">${row.model ? line(row.model, 40) : line(row.service ?? shortId(row.trace_id), 40)}</bdi>
       <span class="num" title=${plural(row.spans, "span")}>${cost(row)}</span>
       <span class="num c-duration">${row.duration_ms === null ? "running" : duration(row.duration_ms)}</span></span>
