@@ -31,7 +31,13 @@ demo: $(or $(wildcard $(STAMP)),$(DEMO_STAMP)) ## run the example agent, observe
 .PHONY: test
 test: $(STAMP) lint types docs ## lint, types, docs and the whole test suite
 	@scripts/system_packages.sh
-	@$(BIN)/python -m pytest
+	@echo "Left out here: tests against real Prometheus, Jaeger, Zipkin and Collector (make peers)."
+	@$(BIN)/python -m pytest -m "not peers"
+
+.PHONY: peers
+peers: $(STAMP) ## build the real back ends (long, cached outside the tree) and test against them
+	@$(BIN)/python scripts/peers.py build
+	@$(BIN)/python -m pytest -m peers
 
 .PHONY: quick
 quick: $(STAMP) ## the fast tests only

@@ -17,7 +17,7 @@ from opentelemetry import context as otel_context
 from alexobs.exporters.endpoints import parse_endpoint
 from alexobs.exporters.otlp.http import OtlpHttpExporter
 from alexobs.exporters.transport import no_instrumentation
-from alexobs.records import Batch, LogRecord, MetricData, NumberPoint, Resource, Scope, SpanData
+from alexobs.records import Batch, LogRecord, MetricData, NumberPoint, Resource, Scope, SendResult, SpanData
 from alexobs.testing.loopback import LoopbackServer, Request, Response
 from alexobs.testing.otlp import Fault, OTLPSink
 
@@ -57,7 +57,7 @@ def test_all_three_signals_arrive_at_their_paths(
         Batch("logs", "otlp", 1, exporter.encode_logs([record], RESOURCE)),
         Batch("metrics", "otlp", 1, exporter.encode_metrics([metric], RESOURCE)),
     ):
-        assert exporter.send(batch, 5.0) == (True, 0, False, False, None, "", False)
+        assert exporter.send(batch, 5.0) == SendResult(accepted=True)
     assert [span.name for span in sink.spans()] == ["a"]
     assert [log.body for log in sink.logs()] == ["hello"]
     assert [metric.name for metric in sink.metrics()] == ["m"]
