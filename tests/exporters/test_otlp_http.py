@@ -17,7 +17,16 @@ from opentelemetry import context as otel_context
 from alexobs.exporters.endpoints import parse_endpoint
 from alexobs.exporters.otlp.http import OtlpHttpExporter
 from alexobs.exporters.transport import no_instrumentation
-from alexobs.records import Batch, LogRecord, MetricData, NumberPoint, Resource, Scope, SendResult, SpanData
+from alexobs.records import (
+    Batch,
+    LogRecord,
+    MetricData,
+    NumberPoint,
+    Resource,
+    Scope,
+    SendResult,
+    SpanData,
+)
 from alexobs.testing.loopback import LoopbackServer, Request, Response
 from alexobs.testing.otlp import Fault, OTLPSink
 
