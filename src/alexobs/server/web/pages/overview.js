@@ -50,10 +50,11 @@ function Panels({ data }) {
   const point = (extra = {}) => (index) => tracesIn(times[index], times[index] + stepS * 1000, { ...filters(), ...extra });
   const all = (extra = {}) => tracesIn(data.from_ms, data.to_ms, { ...filters(), ...extra });
   const common = { times, stepS };
-  const lines = (panel, token = seriesToken) => panel.series.map((s, i) => ({ label: named(s), values: s.values, labels: s.labels, token: token(i, s.labels) }));
+  const colours = shared(panels);
+  const lines = (panel) => panel.series.map((s, i) => ({ label: named(s), values: s.values, labels: s.labels, token: colours(s.labels) ?? seriesToken(i) }));
   const perMinute = (panel) => panel.unit.includes("/s") ? 60 : 60 / stepS;
   const rate = perMinute(panels.llm_requests);
-  const requests = scaled(lines(panels.llm_requests, byStatus), rate);
+  const requests = scaled(lines(panels.llm_requests), rate).sort((a, b) => isError(a) - isError(b));
   const latency = lines(panels.llm_latency).map((s) => ({ ...s, values: s.values.map((v) => v === null ? null : v * factor(panels.llm_latency)) }));
   const tools = lines(panels.tool_duration).map((s) => ({ ...s, values: s.values.map((v) => v === null ? null : v * factor(panels.tool_duration)) }));
   const tokens = scaled(lines(panels.tokens), perMinute(panels.tokens));
@@ -86,7 +87,14 @@ function Panels({ data }) {
 const inAll = ({ unit, series }, stepS) => Math.round(sum(series.map((s) => sum(s.values))) * (unit.includes("/s") ? stepS : 1));
 const factor = ({ unit }) => unit === "s" ? 1000 : 1;
 const scaled = (series, by) => series.map((s) => ({ ...s, values: s.values.map((v) => v === null ? null : v * by) }));
-const byStatus = (index, labels) => labels.status === "error" ? "error" : seriesToken(index);
+const isError = ({ labels }) => Number(labels.status === "error");
+
+/** One colour for a model or tool in all panels, by its place among the shares; red for errors. */
+function shared(panels) {
+  const place = (panel, name) => new Map(panel.shares.map((one, i) => [one.labels[name], seriesToken(i)]));
+  const [models, tools] = [place(panels.model_usage, "model"), place(panels.tool_usage, "tool")];
+  return (labels) => labels.status === "error" ? "error" : models.get(labels.model) ?? tools.get(labels.tool);
+}
 const shares = (panel) => panel.shares.map((one, i) => ({ ...one, label: named(one), token: seriesToken(i), text: count(one.value) }));
 
 const Keys = ({ series }) => series.length > 1 && series.length < 7 ? html`<span class="keys">${series.map(({ label, token }) => html`
