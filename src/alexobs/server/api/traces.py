@@ -89,7 +89,7 @@ def _newest(store: Store, asked: dict[str, Any]) -> list[dict[str, Any]] | None:
         since_ns, seen = store.query("api_traces_since", to_ns=to_ns, parts=parts).rows[0]
         if seen < parts or (asked["from_ns"] is not None and since_ns <= asked["from_ns"]):
             return None
-        rows = store.query("api_traces", **{**asked, "from_ns": since_ns}).dicts()
+        rows = store.query("api_traces", **{**asked, "from_ns": since_ns, "to_ns": to_ns}).dicts()
         if len(rows) == asked["limit"]:
             return rows
         parts *= _WIDER

@@ -42,7 +42,8 @@ WITH parts AS (
     FROM span_rows WHERE $q IS NOT NULL AND ($from_ns IS NULL OR start_ns >= $from_ns))
   SEMI JOIN hits USING (hash)
 ), recent AS (
-  SELECT DISTINCT trace_hi, trace_lo FROM parts WHERE $from_ns IS NULL OR start_ns >= $from_ns
+  SELECT DISTINCT trace_hi, trace_lo FROM parts
+  WHERE start_ns >= $from_ns AND ($to_ns IS NULL OR start_ns < $to_ns)
 ), chosen AS (
   SELECT parts.* FROM parts SEMI JOIN recent USING (trace_hi, trace_lo)
   WHERE $from_ns IS NOT NULL AND NOT $filtered::BOOLEAN AND $q IS NULL
