@@ -132,7 +132,8 @@ def main() -> None:
             fill(store, args.spans)
         count = store.sql("SELECT count(*) FROM finished_spans").rows[0][0]
         print(
-            f"{count:,} spans, {store.size_bytes() / count:.0f} bytes each, opened in {opened:.2f} s"
+            f"{count:,} spans, {store.size_bytes() / count:.0f} bytes each, "
+            f"opened in {opened:.2f} s"
         )
         for name, (run, goal_ms) in questions(store).items():
             print(f"{name:40} {timed(run, args.rounds):9.1f} ms   goal {goal_ms:g} ms")
