@@ -187,10 +187,6 @@ class Engine:
         redactor = self.redactor
         return text if redactor is None else redactor.text(text)
 
-    def _redact_text(self, text: str) -> str:
-        redactor = self.redactor
-        return text if redactor is None else redactor.text(text)
-
     def _redact_label(self, key: str, value: Any) -> Any:
         redactor = self.redactor
         if redactor is None:
