@@ -2,6 +2,7 @@
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { get } from "./api.js";
 import { slice } from "./layout.js";
+import { resumed } from "./state.js";
 import { reveal, useViewport } from "./parts.js";
 
 const SLOTS = 211; // rows are used again; more than any screen shows
@@ -30,7 +31,7 @@ export function useList(path, name, params, again, id) {
     }), (error) => error.name !== "AbortError" && mine === turn.current
       && set((old) => ({ ...old, rows: fresh ? null : old.rows, error, loading: false })));
     return () => aborter.abort();
-  }, [path, key, again]);
+  }, [path, key, again, resumed.value]);
   const loadMore = () => {
     if (!state.cursor || state.loading) return;
     const mine = turn.current;

@@ -126,7 +126,12 @@ function read(name) {
 export const theme = globalThis.document ? stored("theme", "auto") : signal("auto");
 export const pausedAt = signal(null);
 export const paused = computed(() => pausedAt.value !== null);
-export const pause = (on) => { pausedAt.value = on ? Date.now() : null; };
+/** Grows when the page goes on after a pause: what came in meanwhile was not told, so all is asked again. */
+export const resumed = signal(0);
+export function pause(on) {
+  pausedAt.value = on ? Date.now() : null;
+  if (!on) resumed.value += 1;
+}
 export const helpOpen = signal(false);
 
 if (globalThis.document) {

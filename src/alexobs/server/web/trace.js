@@ -2,7 +2,7 @@
 import { useEffect, useState } from "./html.js";
 import { pages, segment, useLive } from "./api.js";
 import { joined, tree } from "./layout.js";
-import { paused } from "./state.js";
+import { paused, resumed } from "./state.js";
 
 export const MOST_SPANS = 100_000;
 
@@ -53,7 +53,7 @@ export function useTrace(id) {
       (error) => error.name !== "AbortError" && set({ trace: null, error, loading: false }),
     );
     return () => aborter.abort();
-  }, [id, turn]);
+  }, [id, turn, resumed.value]);
   useLive({ trace: id }, (type, event) => {
     if (type === "reset") again((n) => n + 1);
     if (type !== "spans") return;

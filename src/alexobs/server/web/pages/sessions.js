@@ -1,7 +1,7 @@
 // Sessions: the list, and one session as the conversation that it was.
 import { html, useEffect, useMemo, useRef, useState } from "../html.js";
 import { ago, clock, compact, count, duration, line, moment, plural } from "../format.js";
-import { bounds, current, go, link, param, paramAll, paused, range, route, update } from "../state.js";
+import { bounds, current, go, link, param, paramAll, paused, range, resumed, route, update } from "../state.js";
 import { BUCKETS, Cost, Empty, Failure, FirstSteps, KindDot, LiveSwitch, Loading, PageHead, Range, Search, Status, TokenBar, Tokens, useFacets } from "../parts.js";
 import { pages, segment, useLive, useTick } from "../api.js";
 import { useKeys } from "../keys.js";
@@ -59,7 +59,7 @@ function useSession(id) {
     pages(`sessions/${segment(id)}`, { limit: 1000 }, (page) => { read.session ??= page.session; read.turns.push(...page.turns); }, aborter.signal)
       .then(() => set(read), (error) => error.name !== "AbortError" && set((old) => ({ ...old, error })));
     return () => aborter.abort();
-  }, [id, turn]);
+  }, [id, turn, resumed.value]);
   return { ...state, retry: () => again((n) => n + 1) };
 }
 
