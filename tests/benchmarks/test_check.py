@@ -50,8 +50,8 @@ def test_a_ratio_is_broken_only_beyond_its_noise(
 
 def test_absolute_goals_bind_only_when_asked() -> None:
     slow = cases([2.0] * 9, [])
-    assert check.judge_absolute(BUDGET, slow, binding=False).kept is None
-    assert check.judge_absolute(BUDGET, slow, binding=True).kept is False
+    assert check.judge_most(BUDGET, slow, "max", binding=False).kept is None
+    assert check.judge_most(BUDGET, slow, "max", binding=True).kept is False
 
 
 def test_every_budget_is_complete() -> None:
@@ -59,7 +59,7 @@ def test_every_budget_is_complete() -> None:
     for budget in budgets:
         assert {"what", "benchmark", "group", "measure"} <= set(budget)
         assert ("min_ratio" in budget) == ("against" in budget)
-        assert {"min_ratio", "max"} & set(budget)
+        assert {"min_ratio", "limit", "max"} & set(budget)
 
 
 def test_all_cases_are_timed_in_all_rounds_with_their_background_work() -> None:

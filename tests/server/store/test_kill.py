@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import random
 import signal
@@ -70,6 +71,10 @@ class Load(threading.Thread):
 
     def run(self) -> None:
         client = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        with contextlib.closing(client):
+            self._send(client)
+
+    def _send(self, client: http.client.HTTPConnection) -> None:
         while True:
             try:
                 ids = self._again.pop()

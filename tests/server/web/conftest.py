@@ -167,7 +167,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open, no other test can run an event loop
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("the page is not tested: there is no Chromium (apt-get install chromium)")
