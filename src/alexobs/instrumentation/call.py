@@ -15,7 +15,7 @@ from alexobs import semconv
 from alexobs.context import current_context
 from alexobs.instrumentation import coexistence
 from alexobs.instrumentation.observation import CLOSED, SILENT, Instruments, Observation
-from alexobs.instrumentation.plain import limit_content, plain
+from alexobs.instrumentation.plain import decoded, limit_content, plain
 from alexobs.records import CallFacts, Usage
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class LLMCall(Observation):
         "max_attempts",
         "model",
         "operation",
+        "raw",
         "stream",
     )
 
@@ -119,6 +120,7 @@ class LLMCall(Observation):
         self.max_attempts = 0
         self.failed_attempt: tuple[str, float] | None = None
         self.decode: Decoder | None = None
+        self.raw = b""  # the body of an answer, when the SDK has read it as a whole
         self.stream = False
         self.count = 0
         self._fold: Fold | None = None
@@ -168,6 +170,7 @@ class LLMCall(Observation):
     def release(self) -> None:
         """Let go of request and answer."""
         self.body = self.extra = self._fold = self.inner = None
+        self.raw = b""
 
     def collect(self) -> CallFacts:
         """Return what request and answer say."""
@@ -226,7 +229,9 @@ class LLMCall(Observation):
             facts.attributes[semconv.GEN_AI_REQUEST_STREAM] = True
 
     def _read_response(self, facts: CallFacts) -> None:
-        if self._result is not None:
+        if self.raw:
+            response = decoded(self.raw) or self.operation.load(self._result)
+        elif self._result is not None:
             response = self.operation.load(self._result)
         else:
             response = self._streamed_response(facts)

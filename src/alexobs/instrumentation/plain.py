@@ -13,6 +13,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from alexobs import semconv
 from alexobs.records import Messages
 
@@ -23,6 +25,8 @@ TOO_DEEP = "[too deep]"
 _SCALARS = frozenset((str, int, float, bool, type(None)))
 # What SDKs add to an answer for convenience: other forms of what it says already.
 _DERIVED = frozenset(("parsed", "parsed_arguments", "parsed_output", "_request_id"))
+
+_decoder = msgspec.json.Decoder()
 
 Part = dict[str, Any]
 Convert = Callable[[Any], Mapping[str, Any]]
@@ -49,6 +53,15 @@ def plain(value: Any, depth: int = 0) -> Any:
     if fields is None or kind is type:
         return _plain_other(value, depth)
     return _plain_model(value, fields, depth)
+
+
+def decoded(body: bytes) -> dict[str, Any] | None:
+    """Return the object that a body of JSON is, or None when it is something else."""
+    try:
+        found = _decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return found if found.__class__ is dict else None
 
 
 def _plain_model(value: Any, fields: Any, depth: int) -> dict[str, Any]:

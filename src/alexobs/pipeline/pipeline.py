@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from alexobs.pipeline.stages import Stages
     from alexobs.records import LogRecord, MetricData, Resource, Signal, SpanData
 
-GATHER_S = 0.025  # between two looks at the queue while records come in
+LOOK_S = 0.025  # between two looks at the queue while records come in
 IDLE_AFTER_S = 0.3  # without records, the worker sleeps until it is woken
+GATHER = 128  # records that are worked on without waiting for more
 TICK_S = 1.0  # between two rounds of periodic tasks
 SLICE_GOAL_S = 0.001  # of work before other threads get the interpreter
 MAX_SLICE = 256  # records
@@ -110,10 +111,11 @@ class Pipeline:
         self._delivery: Delivery | None = None
         self._staged_spans: list[SpanData] = []
         self._staged_logs: list[LogRecord] = []
-        self._staged_since = 0.0
+        self._waiting_since = 0.0  # the oldest record in the queue or staged, as the worker saw it
         self._max_length = 1 << 30
         self._encoded = {"traces": _Encoded(), "logs": _Encoded()}
         self._slice = 64
+        self._record_s = SLICE_GOAL_S / self._slice
         self._stopping = False
         self._threads: list[threading.Thread] = []
         self._start_lock = threading.Lock()
@@ -182,8 +184,8 @@ class Pipeline:
                         self._tick(now)
             except Exception as fault:
                 self._fault("worker", fault)
-            if now - last_record < IDLE_AFTER_S or self._staged_since:
-                time.sleep(GATHER_S)
+            if now - last_record < IDLE_AFTER_S or self._waiting_since:
+                time.sleep(LOOK_S)
                 continue
             self.queue.idle = True
             if not len(self.queue):
@@ -192,20 +194,28 @@ class Pipeline:
             self.queue.idle = False
 
     def _round(self, now: float) -> bool:
-        """Do one round of work in slices; tell whether there was any."""
-        worked = False
-        while self._work_slice():
-            worked = True
-            time.sleep(PAUSE_S)
-            if len(self.queue) < self._slice:
-                break  # let it gather: a record alone costs three times one of many
+        """Do what is due, in slices; tell whether anything was there.
+
+        Records gather first: one alone, with cold caches, costs three times as much as one of
+        many, and sending comes after `linger_s` anyway.
+        """
+        waiting = len(self.queue)
+        if waiting:
+            self._mark_waiting(now)
+        due = bool(self._waiting_since) and now - self._waiting_since >= self._config.linger_s
+        if due or waiting >= GATHER:
+            while self._work_slice():
+                time.sleep(PAUSE_S)
+                if len(self.queue) < self._slice:
+                    break
         sink = self.sink
-        while sink is not None and sink.drain(LOG_SLICE):
-            worked = True
+        drained = 0
+        while sink is not None and (lines := sink.drain(LOG_SLICE)):
+            drained += lines
             time.sleep(PAUSE_S)
-        if self._staged_since and now - self._staged_since >= self._config.linger_s:
+        if due:
             self.encode_staged(pause=True)
-        return worked
+        return bool(waiting or drained)
 
     def _run_sender(self) -> None:
         while not self._stopping:
@@ -231,15 +241,17 @@ class Pipeline:
             if not records:
                 return 0
             self._stage(stages.process(records))
-            elapsed = _cpu_s() - started
-            if elapsed > SLICE_GOAL_S and self._slice > 1:
-                self._slice = max(1, self._slice // 2)
-            elif elapsed < SLICE_GOAL_S / 3 and len(records) == self._slice:
-                self._slice = min(MAX_SLICE, self._slice * 2)
+            self._measure_slice(_cpu_s() - started, len(records))
             full = len(self._staged_spans) >= self._config.batch_max_records
         if full:
             self.encode_staged(pause=False)
         return len(records)
+
+    def _measure_slice(self, elapsed_s: float, records: int) -> None:
+        """Let the next slices be as long as fits the goal, by what a record costs."""
+        share = min(1.0, records / self._slice) / 2  # a few records say less than many
+        self._record_s += share * (elapsed_s / records - self._record_s)
+        self._slice = max(1, min(MAX_SLICE, int(SLICE_GOAL_S / max(self._record_s, 1e-7))))
 
     def work_off(self) -> None:
         """Work on everything that waits in the queue, in the calling thread.
@@ -261,7 +273,7 @@ class Pipeline:
             self.accounting.dropped("traces", "no_exporter", len(spans))
             return
         self._staged_spans += spans
-        self._mark_staged()
+        self._mark_waiting(time.monotonic())
 
     def stage_logs(self, records: Sequence[LogRecord]) -> None:
         """Take log records, redacted already, for the back end."""
@@ -270,7 +282,7 @@ class Pipeline:
                 return
             self.accounting.created("logs", len(records))
             self._staged_logs += records
-            self._mark_staged()
+            self._mark_waiting(time.monotonic())
 
     def send_metrics(self, metrics: Sequence[MetricData]) -> None:
         """Encode and spool the points of `metrics`."""
@@ -299,9 +311,9 @@ class Pipeline:
             delivery.announce(Batch("logs", exporter.encoding, len(records), body))
             self._send_wake.set()
 
-    def _mark_staged(self) -> None:
-        if not self._staged_since:
-            self._staged_since = time.monotonic()
+    def _mark_waiting(self, now: float) -> None:
+        if not self._waiting_since:
+            self._waiting_since = now
 
     def encode_staged(self, *, pause: bool) -> None:
         """Encode what is staged and hand it to the delivery; `pause` lets other threads in."""
@@ -315,7 +327,7 @@ class Pipeline:
             more = self._encode_chunk("traces", self._staged_spans)
             more = self._encode_chunk("logs", self._staged_logs) or more
             if not more:
-                self._staged_since = 0.0
+                self._waiting_since = 0.0
             return more
 
     def _encode_chunk(self, signal: Signal, staged: list[Any]) -> bool:
@@ -423,7 +435,7 @@ class Pipeline:
         self._wake = threading.Event()
         self._send_wake = threading.Event()
         self._threads = []
-        self._staged_spans, self._staged_logs, self._staged_since = [], [], 0.0
+        self._staged_spans, self._staged_logs, self._waiting_since = [], [], 0.0
         self._encoded = {"traces": _Encoded(), "logs": _Encoded()}
         self.accounting.clear()
         self.queue.clear_after_fork()
