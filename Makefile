@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@scripts/make_venv.sh "$(PYTHON)" "$(VENV)"
 	@touch $@
 
-# The demo needs a tenth of it, and runs after half a minute.
+# The demo needs a fraction of it.
 $(DEMO_STAMP): pyproject.toml constraints.txt
 	@scripts/make_venv.sh "$(PYTHON)" "$(VENV)" demo
 	@touch $@
@@ -25,7 +25,7 @@ $(DEMO_STAMP): pyproject.toml constraints.txt
 install: $(STAMP) ## a virtual environment with everything for development
 
 .PHONY: demo
-demo: $(or $(wildcard $(STAMP)),$(DEMO_STAMP)) ## run the example agent, observed, and show what it did and what it cost
+demo: $(or $(wildcard $(STAMP)),$(DEMO_STAMP)) ## start the server, run the example agent against it, and show what it did and what it cost
 	@$(BIN)/alexobs demo
 
 .PHONY: test
@@ -53,7 +53,7 @@ lint: $(STAMP) ## style and import rules
 types: $(STAMP) ## strict types, by two checkers
 	@$(BIN)/mypy
 	@$(BIN)/mypy --strict tests/typing/api.py
-	@$(BIN)/pyright tests/typing
+	@$(BIN)/pyright src tests/typing
 
 .PHONY: bench
 bench: $(STAMP) ## all benchmarks against the rivals, as tables

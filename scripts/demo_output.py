@@ -14,12 +14,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+USUAL_PORTS = (("page: ", "", 4319), ("otlp ", "", 4318), ("", "(?=/metrics)", 9090))
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "demo.txt"
-NOBODY = "http://127.0.0.1:1"
 
 
 def demo_output() -> str:
-    """Return what the demo prints where nobody listens, as a reader would see it."""
+    """Return what the demo prints without a terminal, as a reader would see it."""
     with tempfile.TemporaryDirectory() as home:
         kept = {
             name: value
@@ -31,7 +31,6 @@ def demo_output() -> str:
             "HOME": home,
             "USERPROFILE": home,
             "COLUMNS": "100",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": NOBODY,
             "OTEL_EXPORTER_PROMETHEUS_PORT": "0",
         }
         command = [
@@ -40,9 +39,11 @@ def demo_output() -> str:
             "import alexobs.cli, sys; sys.exit(alexobs.cli.main(['demo']))",
         ]
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
-    text = done.stdout.replace(NOBODY, "http://localhost:4318").replace(home, "~")
-    text = re.sub(r"(~/\.alex/spool/)\S+", r"\1…", text)
-    text = re.sub(r"(?<=http://127\.0\.0\.1:)\d+(?=/metrics)", "9090", text)
+    text = done.stdout.replace(home, "~")
+    text = re.sub(r"^Port \d+ is taken.*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"(?<=/sessions/)[0-9a-f]{32}", "…", text)
+    for before, after, port in USUAL_PORTS:
+        text = re.sub(rf"({before}http://127\.0\.0\.1:)\d+{after}", rf"\g<1>{port}", text)
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "up": "take telemetry over OTLP, keep it on this machine, and show it",
     "load": "send files of OTLP/JSON to the server",
-    "demo": "run the example agent, observed, and show its session",
+    "demo": "start the server and run the example agent, observed",
     "run": "run a program, observed, without changing it",
     "doctor": "say what is configured, reachable, spooled and lost, and what to do",
     "config": "write, show, check and compare configurations",

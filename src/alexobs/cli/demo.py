@@ -1,13 +1,19 @@
-"""`alexobs demo`: runs the example agent, observed, and shows what there is to see."""
+"""`alexobs demo`: the local server, and the example agent that it watches."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import runpy
 import shutil
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alexobs import semconv
+from alexobs.cli.demo_server import DemoServer
+from alexobs.errors import MissingExtraError
 from alexobs.exporters.console import wants_color
 from alexobs.exporters.tree import render_tree
 
@@ -26,37 +32,100 @@ def register(subparsers: Any) -> None:
     """Add `demo`."""
     parser = subparsers.add_parser(
         "demo",
-        help="run the example agent, observed, and show its session",
+        help="start the server and run the example agent, observed",
         description=(
-            "Run a small agent that repairs a Python project, observed. Without an API key a "
-            "scripted provider on this machine plays the model, over real HTTP."
+            "Start the local server, run a small agent that repairs a Python project against it, "
+            "and show its session. Without an API key a scripted provider on this machine plays "
+            "the model, over real HTTP. On a terminal the page is then served until Ctrl-C."
         ),
         epilog="Exit codes: 0 the agent has solved its task, 1 it has not.",
     )
     parser.add_argument("--provider", choices=("anthropic", "openai"), default="openai")
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="end after one pass, as it does without a terminal",
+    )
+    parser.add_argument(
+        "--no-server",
+        action="store_true",
+        help="start no server: send to where the configuration says",
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        default=Path("~/.alex/demo"),
+        help="where the server keeps what it takes (default: %(default)s)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the agent and show its session."""
+    with contextlib.ExitStack() as cleanup:
+        server = None if args.no_server else _server(args.data_dir.expanduser(), cleanup)
+        settings: dict[str, Any] = {}
+        if server is not None:
+            print("\n".join([*server.notes, f"The page: {server.url}", ""]), flush=True)
+            spool = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="alexobs-demo-"))
+            settings = {
+                "tracing": {"exporter": "otlp", "otlp_endpoint": server.otlp_url},
+                "pipeline": {"spool_dir": spool},  # what waits of other programs is not for it
+            }
+        code, session = _watched(args.provider, settings)
+        if server is not None and not code:
+            _look(server, session, serve=sys.stdout.isatty() and not args.once)
+    return code
+
+
+def _server(folder: Path, cleanup: contextlib.ExitStack) -> DemoServer | None:
+    """Return a running server, or None where its packages are not installed."""
+    try:
+        return cleanup.enter_context(DemoServer(folder))
+    except MissingExtraError as missing:
+        print(f"Without the server and its page: {missing}\n", file=sys.stderr)
+        return None
+
+
+def _watched(provider: str, settings: dict[str, Any]) -> tuple[int, str]:
+    """Run the agent and print its session; return the exit code and the session's id."""
     from alexobs.observability import init  # noqa: PLC0415 - `--help` does not need it
     from alexobs.testing.demo import agent_path  # noqa: PLC0415
 
     logging.getLogger("alexobs").setLevel(logging.ERROR)  # what it would say is said at the end
-    obs = init(service_name="alexobs-demo", logging={"level": "error", "format": "pretty"})
+    obs = init(
+        service_name="alexobs-demo", logging={"level": "error", "format": "pretty"}, **settings
+    )
     kept = KeepingExporter.in_front_of(obs)
     try:
-        runpy.run_path(str(agent_path()))["main"](["--provider", args.provider])
+        runpy.run_path(str(agent_path()))["main"](["--provider", provider])
     except ModuleNotFoundError as missing:
         print(
             f"The demo's agent needs the package {missing.name!r}: pip install {missing.name}",
             file=sys.stderr,
         )
-        return 1
+        return 1, ""
     delivered = obs.flush(FLUSH_S)
     print()
     print(render_tree(kept.spans, color=wants_color(sys.stdout), width=_width()))
-    print("\n".join(_whereabouts(obs, delivered=delivered)))
-    return 0
+    print("\n".join(_whereabouts(obs, delivered=delivered)), flush=True)
+    if settings:
+        obs.shutdown(FLUSH_S)  # before the server's end, which takes what comes last
+    session = (span.attributes.get(semconv.ALEX_SESSION_ID) for span in kept.spans)
+    return 0, str(next(filter(None, session), ""))
+
+
+def _look(server: DemoServer, session: str, *, serve: bool) -> None:
+    """Say where to look, and keep the page up while somebody may."""
+    print("\nLook at it")
+    if serve:
+        print(f"  {server.url}/sessions/{session}")
+        print("  Ctrl-C ends the server.", flush=True)
+        server.wait()
+    if server.keeps:
+        print(f"  alexobs up --data-dir {server.folder}")
+        print(f"  http://127.0.0.1:4319/sessions/{session}")
+    elif not serve:
+        print("  alexobs demo, on a terminal, keeps its page up until Ctrl-C.")
 
 
 def _width() -> int:

@@ -58,28 +58,38 @@ def register(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
-    try:
-        from alexobs.server.app import Server, Settings  # noqa: PLC0415 - `--help` is without it
-        from alexobs.server.store import Retention  # noqa: PLC0415
-    except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] in _EXTRA:
-            raise MissingExtraError("alexobs up", "server") from missing
-        raise
-    server = Server(
-        Settings(
+    server_class, settings_class, retention_class = server_parts("alexobs up")
+    server = server_class(
+        settings_class(
             data_dir=args.data_dir.expanduser(),
             host=args.host,
             grpc_port=args.grpc_port,
             http_port=args.http_port,
             web_port=args.web_port,
             token=args.token,
-            retention=Retention(args.retention_days, int(args.retention_gb * 2**30)),
+            retention=retention_class(args.retention_days, int(args.retention_gb * 2**30)),
         )
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: server.stop())
     server.run(ready=lambda: _announce(server, args))
     return 0
+
+
+def server_parts(feature: str) -> tuple[Any, Any, Any]:
+    """Return the classes `Server`, `Settings` and `Retention`.
+
+    Raises:
+        MissingExtraError: the server's packages, which `feature` needs, are not installed.
+    """
+    try:
+        from alexobs.server.app import Server, Settings  # noqa: PLC0415 - `--help` is without it
+        from alexobs.server.store import Retention  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] in _EXTRA:
+            raise MissingExtraError(feature, "server") from missing
+        raise
+    return Server, Settings, Retention
 
 
 def _announce(server: Any, args: argparse.Namespace) -> None:
