@@ -185,7 +185,7 @@ class PipelineConfig(_Shown):
     """Records per request at most."""
     batch_max_bytes: Bytes = 4_194_304
     """Encoded bytes per request, about."""
-    linger_s: Annotated[float, Range(0.0, 60.0)] = 0.25
+    linger_s: Annotated[float, Range(0.0, 60.0)] = 0.5
     """Seconds that records may wait for company before they are sent."""
     timeout_s: Annotated[float, Range(0.001, 3600.0)] = 10.0
     """Seconds for one request."""

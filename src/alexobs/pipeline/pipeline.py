@@ -208,14 +208,20 @@ class Pipeline:
                 time.sleep(PAUSE_S)
                 if len(self.queue) < self._slice:
                     break
-        sink = self.sink
-        drained = 0
-        while sink is not None and (lines := sink.drain(LOG_SLICE)):
-            drained += lines
-            time.sleep(PAUSE_S)
+        lines = self._drain_lines()
         if due:
             self.encode_staged(pause=True)
-        return bool(waiting or drained)
+        return bool(waiting or lines)
+
+    def _drain_lines(self) -> int:
+        sink, drained = self.sink, 0
+        while sink is not None and (sink.waiting or sink.blocked):
+            lines = sink.drain(LOG_SLICE)
+            if not lines:
+                break
+            drained += lines
+            time.sleep(PAUSE_S)
+        return drained
 
     def _run_sender(self) -> None:
         while not self._stopping:

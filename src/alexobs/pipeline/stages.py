@@ -135,10 +135,10 @@ class Stages:
         if self._meter is None:
             return
         try:
-            if observation.__class__ is LLMObservation:
+            if isinstance(observation, LLMObservation):
                 self._meter.observe_llm(observation)
             else:
-                self._meter.observe_tool(observation)  # type: ignore[arg-type]
+                self._meter.observe_tool(observation)
         except Exception as fault:
             self._fault("meter", fault)
 
