@@ -34,8 +34,9 @@ DISTINCT = 40_000
 
 
 def fill(store: Store, spans: int) -> None:
-    writer = Writer(store)
-    checker = Checker(Normaliser())
+    normaliser = Normaliser()
+    writer = Writer(store, normaliser)
+    checker = Checker(normaliser)
     put(writer, checker, [big_trace()])
     made = 0
     while made < spans:

@@ -129,8 +129,8 @@ class Server:
         except BaseException:
             self._close_sockets()
             raise
-        self.writer = Writer(self.store)
         normaliser = Normaliser(_prices(), Redactor(RedactionConfig()))
+        self.writer = Writer(self.store, normaliser)
         self.intake = Intake(Checker(normaliser), self.writer)
         try:
             self._grpc = GrpcFront(

@@ -15,6 +15,9 @@ from alexobs.config.model import RedactionConfig
 from alexobs.pricing import default_prices
 from alexobs.redaction import Redactor
 from alexobs.server.ingest import dialects, proto
+from alexobs.server.ingest.columns import SpanColumns
+from alexobs.server.ingest.contents import Contents
+from alexobs.server.ingest.frames import frames_of
 from alexobs.server.ingest.normalise import Normaliser
 
 TRACES = Path(__file__).parents[4] / "shared" / "traces"
@@ -344,17 +347,26 @@ def test_secrets_of_others_are_removed() -> None:
     digits = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0"
     secret = f"sk-proj-{digits}"  # made here, so that no file holds it
     request = proto.TraceRequest()
-    span = request.resource_spans.add().scope_spans.add().spans.add(name=f"call {secret}")
+    scope_spans = request.resource_spans.add().scope_spans.add()
+    span = scope_spans.spans.add(name=f"call {secret}", trace_id=b"t" * 16, span_id=b"s" * 8)
+    scope_spans.spans.add(name="clean", trace_id=b"t" * 16, span_id=b"c" * 8)
     proto.set_attributes(
         span.attributes, CALL | {"gen_ai.prompt": f"use {secret}", "password": "hunter2"}
     )
     event = span.events.add(name="e")
     proto.set_attributes(event.attributes, {"note": secret})
-    Normaliser(None, Redactor(RedactionConfig())).normalise([span])
-    encoded = span.SerializeToString()
-    assert secret.encode() not in encoded
-    assert b"hunter2" not in encoded
-    assert encoded.count(b"[redacted:") >= 3
+    span.status.message = f"failed with {secret}"
+    contents = Contents()
+    columns = SpanColumns(frames_of(request.SerializeToString())).decode(
+        contents, Normaliser(None, Redactor(RedactionConfig()))
+    )
+    kept = str({name: column.to_pylist() for name, column in columns.items()}) + str(
+        contents.bodies
+    )
+    assert secret not in kept
+    assert "hunter2" not in kept
+    assert kept.count("[redacted:") >= 5
+    assert columns["name"].to_pylist()[1] == "clean"
 
 
 _anything: Any = st.recursive(
@@ -385,3 +397,33 @@ def test_whatever_arrives_comes_out_once_and_the_same(
     encoded = proto.Span()
     proto.set_attributes(encoded.attributes, found)
     assert proto.Span.FromString(encoded.SerializeToString()) == encoded
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.dictionaries(_keys, _json_or_not, max_size=6), min_size=1, max_size=4))
+def test_columns_hold_what_the_normaliser_returns(spans: list[dict[str, Any]]) -> None:
+    request = proto.TraceRequest()
+    for index, attributes in enumerate(spans, 1):
+        scope_spans = request.resource_spans.add().scope_spans.add()
+        scope_spans.scope.name = "alexobs" if index == 2 else "theirs"
+        span = scope_spans.spans.add(trace_id=b"t" * 16, span_id=index.to_bytes(8, "big"))
+        proto.set_attributes(span.attributes, attributes)
+    body = request.SerializeToString()
+    found = SpanColumns(frames_of(body)).decode(Contents(), priced)
+    spelled = proto.TraceRequest.FromString(body)
+    for resource_spans in spelled.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            if scope_spans.scope.name == "theirs":
+                given_ = proto.attributes_of(scope_spans.spans[0].attributes)
+                del scope_spans.spans[0].attributes[:]
+                new = priced.attributes(given_, root=True)
+                proto.set_attributes(scope_spans.spans[0].attributes, new)
+    expected = SpanColumns(frames_of(spelled.SerializeToString())).decode(Contents())
+    for name, column in found.items():
+        column.validate(full=True)
+        assert _rows(column) == _rows(expected[name]), name
+
+
+def _rows(column: Any) -> list[Any]:
+    is_map = str(column.type).startswith("map")
+    return [dict(row) if is_map and row else row for row in column.to_pylist()]

@@ -41,9 +41,10 @@ def span(number: int, *, trace: int = 1, start_ns: int = 10**18, **attributes: A
 
 
 def put(store: Store, spans: Sequence[SpanData]) -> None:
-    writer = Writer(store)
+    normaliser = Normaliser()
+    writer = Writer(store, normaliser)
     body = encode_spans(spans, Resource({"service.name": "test"}))
-    checked = Checker(Normaliser()).check("traces", body)
+    checked = Checker(normaliser).check("traces", body)
     writer.submit(checked, len(body)).result(10)
     writer.stop()
 

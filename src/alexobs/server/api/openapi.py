@@ -34,7 +34,9 @@ SQL_REQUEST: Final = {
 @cache
 def examples() -> dict[str, Any]:
     """Return an example answer for each shape, by its name."""
-    text = resources.files(__package__).joinpath("examples.json").read_text(encoding="utf-8")
+    text = (
+        resources.files("alexobs.server.api").joinpath("examples.json").read_text(encoding="utf-8")
+    )
     found: dict[str, Any] = json.loads(text)
     return {name: _resolved(example, found) for name, example in found.items()}
 

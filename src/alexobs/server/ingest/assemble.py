@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 
 from alexobs import semconv
 from alexobs.server.ingest import logs, points, proto
@@ -24,14 +24,18 @@ if TYPE_CHECKING:
 
     from alexobs.server.ingest.decode import Checked
     from alexobs.server.ingest.frames import Frames
+    from alexobs.server.ingest.normalise import Normaliser
     from alexobs.server.store import Store
+
+pc: Any = pyarrow.compute  # which makes its functions at run time, unseen by type checkers
 
 
 class GroupBuilder:
     """Turns checked requests into a `Group`; belongs to one thread at a time."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, normaliser: Normaliser) -> None:
         self._store = store
+        self._normaliser = normaliser
         self._senders = Senders()
 
     def build(self, requests: Sequence[Checked], number: int) -> Group:
@@ -71,7 +75,7 @@ class GroupBuilder:
                 return None
             frames = frames.pick(fresh)
             columns = SpanColumns(frames)
-        table = self._table(frames, columns.decode(contents), group)
+        table = self._table(frames, columns.decode(contents, self._normaliser), group)
         self._store.seen.claim(number, *columns.identity)
         return table
 

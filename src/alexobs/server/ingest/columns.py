@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -11,12 +11,15 @@ import pyarrow as pa
 
 from alexobs import semconv
 from alexobs.server.ingest import proto
+from alexobs.server.ingest.attributes import DOUBLE, INT, STRING, Attributes, json_texts, read
+from alexobs.server.ingest.foreign import OWN_SCOPE, Span, Translator
 from alexobs.server.ingest.wire import Fields, scan, varints, views
 
 if TYPE_CHECKING:
     from alexobs.server.ingest.contents import Contents
     from alexobs.server.ingest.frames import Frames
-    from alexobs.server.ingest.wire import Buffer, Ints
+    from alexobs.server.ingest.normalise import Normaliser
+    from alexobs.server.ingest.wire import Ints
 
 # Column to the attribute that fills it. What arrives under other names has been brought to these.
 TEXTS: Final = {
@@ -71,7 +74,6 @@ REDUNDANT: Final = frozenset(
         semconv.ALEX_LLM_TOKEN_COUNT,
     }
 )
-_STRING, _BOOL, _INT, _DOUBLE = 1, 2, 3, 4
 
 
 class Identity(NamedTuple):
@@ -80,28 +82,6 @@ class Identity(NamedTuple):
     trace_hi: Any
     trace_lo: Any
     span_id: Any
-
-
-class Attributes(NamedTuple):
-    """All attributes of all spans, sorted by span: key code, type of value and where it is."""
-
-    row: Ints
-    code: Ints
-    type: Ints
-    start: Ints
-    end: Ints
-    keys: list[str]
-
-    def where(self, mask: Any) -> Attributes:
-        """Return the attributes that `mask` picks."""
-        return Attributes(
-            self.row[mask],
-            self.code[mask],
-            self.type[mask],
-            self.start[mask],
-            self.end[mask],
-            self.keys,
-        )
 
 
 class SpanColumns:
@@ -119,10 +99,22 @@ class SpanColumns:
             big[trace].astype(np.uint64), big[trace + 8].astype(np.uint64), big[span].astype("u8")
         )
 
-    def decode(self, contents: Contents) -> dict[str, Any]:
-        """Return column name to array; bodies of messages go to `contents`."""
-        columns = self._own_fields()
+    def decode(self, contents: Contents, normaliser: Normaliser | None = None) -> dict[str, Any]:
+        """Return column name to array; bodies of messages go to `contents`.
+
+        With a `normaliser`, what others wrote is brought to the store's form.
+        """
         attributes = self._attributes()
+        self._texts_at = {
+            "name": _empty_for_absent(*self._fields.places(5, self._rows)),
+            "status_message": self._status.places(2, self._rows),
+        }
+        events = self._parsed(11, proto.Event, _event)
+        foreign = self._foreign() if normaliser is not None else []
+        if foreign and normaliser is not None:
+            attributes = self._translated(normaliser, foreign, attributes, events)
+        columns = self._own_fields()
+        columns["events"] = self._json(events)
         taken = np.zeros(len(attributes.row), dtype=bool)
         for column, key in TEXTS.items():
             columns[column] = self._texts(attributes, key, taken)
@@ -151,7 +143,7 @@ class SpanColumns:
             "parent_id": pa.array(parent_id.astype(np.uint64)),
             "start_ns": pa.array(start_ns),
             "duration_ns": pa.array(np.maximum(end_ns - start_ns, 0), mask=running),
-            "name": views(buffer, *_empty_for_absent(*fields.places(5, rows))),
+            "name": views(buffer, *self._texts_at["name"]),
             "otel_kind": pa.array(self._varint(6).clip(0, 255).astype(np.uint8)),
             "trace_state": views(buffer, *fields.places(3, rows)),
             "flags": pa.array(self._fixed32(16)),
@@ -160,23 +152,22 @@ class SpanColumns:
                 .clip(0, 2**32 - 1)
                 .astype(np.uint32)
             ),
-            **self._status(),
-            "events": self._rare(11, proto.Event, _event),
-            "links": self._rare(13, proto.Link, _link),
+            "status_code": pa.array(self._status_code()),
+            "status_message": views(buffer, *self._texts_at["status_message"]),
+            "links": self._json(self._parsed(13, proto.Link, _link)),
         }
 
-    def _status(self) -> dict[str, Any]:
-        starts, ends = self._fields.places(15, self._rows)
-        inner = scan(self._buffer, starts, ends)
+    @cached_property
+    def _status(self) -> Fields:
+        return scan(self._buffer, *self._fields.places(15, self._rows))
+
+    def _status_code(self) -> Any:
         code = np.zeros(self._rows, dtype=np.uint8)
-        place, _ = inner.places(3, self._rows)
+        place, _ = self._status.places(3, self._rows)
         present = np.nonzero(place >= 0)[0]
         if len(present):
             code[present] = varints(self._buffer, place[present])[0].clip(0, 2)
-        return {
-            "status_code": pa.array(code),
-            "status_message": views(self._buffer, *inner.places(2, self._rows)),
-        }
+        return code
 
     def _fixed(self, number: int) -> Ints:
         place, _ = self._fields.places(number, self._rows)
@@ -195,22 +186,60 @@ class SpanColumns:
             result[present] = varints(self._buffer, place[present])[0]
         return result
 
-    def _rare(self, number: int, kind: Any, convert: Any) -> pa.Array:
-        """Return events or links as JSON text; few spans have any."""
-        mask = self._fields.number == number
-        if not mask.any():
-            return pa.nulls(self._rows, pa.string())
-        found: dict[int, list[Any]] = {}
-        picked = self._fields.where(mask)
+    def _parsed(self, number: int, kind: Any, convert: Any) -> dict[int, list[dict[str, Any]]]:
+        """Return events or links by row; few spans have any."""
+        found: dict[int, list[dict[str, Any]]] = {}
+        picked = self._fields.where(self._fields.number == number)
         data = self._buffer.data
         for row, start, end in zip(
             picked.row.tolist(), picked.start.tolist(), picked.end.tolist(), strict=True
         ):
             found.setdefault(row, []).append(convert(kind.FromString(data[start:end])))
+        return found
+
+    def _json(self, found: dict[int, list[dict[str, Any]]]) -> pa.Array:
+        if not found:
+            return pa.nulls(self._rows, pa.string())
         texts: list[str | None] = [None] * self._rows
         for row, items in found.items():
             texts[row] = msgspec.json.encode(items).decode()
         return pa.array(texts, pa.string())
+
+    # -- what others wrote ---------------------------------------------------------------------
+
+    def _foreign(self) -> list[Span]:
+        """Return the spans under scopes that are not ours."""
+        scopes = [proto.Scope.FromString(scope).name for scope in self._frames.scopes]
+        own = np.array([name.startswith(OWN_SCOPE) for name in scopes], dtype=bool)
+        rows = np.nonzero(~own[self._frames.scope])[0]
+        if not len(rows):
+            return []
+        parent, parent_end = self._fields.places(4, self._rows)
+        return list(
+            map(
+                Span,
+                rows.tolist(),
+                (parent_end <= parent)[rows].tolist(),
+                self._fixed(7)[rows].tolist(),
+                (self._status_code() == 2)[rows].tolist(),
+            )
+        )
+
+    def _translated(
+        self,
+        normaliser: Normaliser,
+        spans: list[Span],
+        attributes: Attributes,
+        events: dict[int, list[dict[str, Any]]],
+    ) -> Attributes:
+        translator = Translator(normaliser, self._buffer)
+        rows = np.array([span.row for span in spans], dtype=np.int64)
+        for starts, ends in self._texts_at.values():
+            translator.clean_texts(starts, ends, rows)
+        theirs = {span.row: events[span.row] for span in spans if span.row in events}
+        attributes = translator.attributes(attributes, spans, theirs)
+        self._buffer = translator.buffer()
+        return attributes
 
     # -- attributes ----------------------------------------------------------------------------
 
@@ -251,7 +280,7 @@ class SpanColumns:
         picked = self._picked(attributes, key)
         if picked is None:
             return pa.nulls(self._rows, pa.string_view())
-        picked = picked[attributes.type[picked] == _STRING]
+        picked = picked[attributes.type[picked] == STRING]
         taken[picked] = True
         return self._views_at(attributes.where(picked))
 
@@ -268,10 +297,10 @@ class SpanColumns:
         values = np.zeros(self._rows, dtype=dtype)
         missing = np.ones(self._rows, dtype=bool)
         if picked is not None:
-            for kind in (_INT, _DOUBLE):
+            for kind in (INT, DOUBLE):
                 chosen = picked[attributes.type[picked] == kind]
                 found = attributes.where(chosen)
-                numbers: Any = _read(self._buffer, found, kind)
+                numbers: Any = read(self._buffer, found, kind)
                 fine = np.isfinite(numbers) & (np.abs(numbers) < 2.0**62)
                 values[found.row[fine]] = numbers[fine].astype(dtype)
                 missing[found.row[fine]] = False
@@ -285,7 +314,7 @@ class SpanColumns:
         picked = self._picked(attributes, key)
         if picked is None:
             return pa.nulls(self._rows, kind)
-        picked = picked[attributes.type[picked] == _STRING]
+        picked = picked[attributes.type[picked] == STRING]
         taken[picked] = True
         found = attributes.where(picked)
         data = self._buffer.data
@@ -300,11 +329,11 @@ class SpanColumns:
         return pa.ListArray.from_arrays(offsets, pa.array(hashes), mask=pa.array(missing))
 
     def _others(self, attributes: Attributes) -> dict[str, Any]:
-        texts = attributes.where(attributes.type == _STRING)
-        values = attributes.where(attributes.type != _STRING)
+        texts = attributes.where(attributes.type == STRING)
+        values = attributes.where(attributes.type != STRING)
         return {
             "attributes": self._map(texts, views(self._buffer, texts.start, texts.end)),
-            "attributes_json": self._map(values, _json(self._buffer, values)),
+            "attributes_json": self._map(values, json_texts(self._buffer, values)),
         }
 
     def _map(self, attributes: Attributes, values: pa.Array) -> pa.Array:
@@ -328,64 +357,6 @@ def _empty_for_absent(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
     )
 
 
-def _read(buffer: Buffer, found: Attributes, kind: int) -> Any:
-    if kind == _DOUBLE:
-        return buffer.f64[found.start]
-    return varints(buffer, found.start)[0]
-
-
-def _json(buffer: Buffer, values: Attributes) -> pa.Array:
-    """Return JSON texts of values that are no texts."""
-    texts: list[str] = ["null"] * len(values.row)
-    for kind in np.unique(values.type).tolist():
-        chosen = np.nonzero(values.type == kind)[0]
-        found = values.where(chosen)
-        for index, text in zip(chosen.tolist(), _json_texts(buffer, found, kind), strict=True):
-            texts[index] = text
-    return pa.array(texts, pa.string())
-
-
-def _json_texts(buffer: Buffer, found: Attributes, kind: int) -> list[str]:
-    if kind == _BOOL:
-        return ["true" if value else "false" for value in _read(buffer, found, kind).tolist()]
-    if kind == _INT:
-        return list(map(str, _read(buffer, found, kind).tolist()))
-    if kind == _DOUBLE:
-        return [json_text(value) for value in _read(buffer, found, kind).tolist()]
-    if kind not in (5, 6, 7):
-        return ["null"] * len(found.row)
-    known: dict[bytes, str] = {}  # values such as finish reasons repeat
-    result = []
-    for start, end in zip(found.start.tolist(), found.end.tolist(), strict=True):
-        encoded = buffer.data[start:end]
-        text = known.get(encoded)
-        if text is None:
-            text = known[encoded] = json_text(_nested(encoded, kind))
-        result.append(text)
-    return result
-
-
-def _nested(encoded: bytes, kind: int) -> Any:
-    value = proto.AnyValue()
-    if kind == 7:
-        return encoded
-    target = value.array_value if kind == 5 else value.kvlist_value
-    target.MergeFromString(encoded)
-    target.SetInParent()
-    return proto.value_of(value)
-
-
-def json_text(value: Any) -> str:
-    """Return JSON text; bytes as base64, and numbers that JSON lacks as text."""
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):  # noqa: PLR0124
-        return f'"{value}"'
-    return msgspec.json.encode(value, enc_hook=_text_of).decode()
-
-
-def _text_of(value: Any) -> Any:
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
-
-
 def _event(event: Any) -> dict[str, Any]:
     return {
         "time_ns": event.time_unix_nano,
@@ -400,6 +371,3 @@ def _link(link: Any) -> dict[str, Any]:
         "span_id": link.span_id.hex(),
         "attributes": proto.attributes_of(link.attributes),
     }
-
-
-__all__ = ["Fields", "SpanColumns", "json_text"]

@@ -45,11 +45,11 @@ def frames_of(request: bytes) -> Frames:
     runs: list[tuple[int, int, int]] = []
     resources: dict[bytes, int] = {}
     scopes: dict[bytes, int] = {}
-    for number, begin, end in _fields(data, 0, len(request)):
+    for number, begin, end in fields(data, 0, len(request)):
         if number != 1:
             continue
         resource, scope_spans = b"", []
-        for inner, start, stop in _fields(data, begin, end):
+        for inner, start, stop in fields(data, begin, end):
             if inner == 1:
                 resource = data[start:stop]
             elif inner == 2:
@@ -94,13 +94,13 @@ def _spans(data: bytes, position: int, end: int, starts: list[int], ends: list[i
             position += length
             add_end(position)
             continue
-        number, start, position = next(_fields(data, position, end))
+        number, start, position = next(fields(data, position, end))
         if number == 1:
             scope = data[start:position]
     return scope
 
 
-def _fields(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, int]]:
+def fields(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Yield number, start and end of each field; of numbers, start and end of their bytes."""
     while position < end:
         tag, position = _varint(data, position)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 import grpc
 
@@ -16,6 +16,8 @@ from alexobs.server.ingest.intake import COMMIT_TIMEOUT_S, RETRY_AFTER_S
 from alexobs.server.ingest.writer import FullError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from alexobs.records import Signal
     from alexobs.server.ingest.intake import Intake
 
@@ -72,7 +74,7 @@ class GrpcFront:
         self._pool.shutdown()
 
     def _handler(self, signal: Signal) -> Any:
-        def export(body: bytes, call: Any) -> bytes:
+        def export(body: bytes, call: _Context) -> bytes:
             call.send_initial_metadata(((semconv.SERVER_HEADER, __version__),))
             if self._token and not self._knows_token(call):
                 call.abort(grpc.StatusCode.UNAUTHENTICATED, "the token is missing or wrong")
@@ -95,14 +97,23 @@ class GrpcFront:
 
         return export
 
-    def _knows_token(self, call: Any) -> bool:
+    def _knows_token(self, call: _Context) -> bool:
         for key, value in call.invocation_metadata():
             if key == "authorization" and value[:7].lower() == "bearer ":
                 return hmac.compare_digest(value[7:].encode(), self._token)
         return False
 
 
-def refuse_for_now(call: Any) -> None:
+class _Context(Protocol):
+    """What is used of grpcio's `ServicerContext`, which ships no types."""
+
+    def abort(self, code: Any, details: str) -> NoReturn: ...
+    def invocation_metadata(self) -> Iterable[tuple[str, str]]: ...
+    def send_initial_metadata(self, metadata: tuple[tuple[str, str], ...]) -> None: ...
+    def set_trailing_metadata(self, metadata: tuple[tuple[str, bytes], ...]) -> None: ...
+
+
+def refuse_for_now(call: _Context) -> NoReturn:
     """Answer that the client may try again, and when, as the OTLP specification prescribes."""
     message = "the server has more to write than it can hold"
     status = proto.RPCStatus(code=grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], message=message)

@@ -3,49 +3,107 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _INDEXED: Final = re.compile(
     r"(?P<list>llm\.input_messages|llm\.output_messages|gen_ai\.prompt|gen_ai\.completion)"
     r"\.(?P<index>\d{1,5})\.(?P<rest>.+)"
 )
 _INPUT_LISTS: Final = frozenset({"llm.input_messages", "gen_ai.prompt"})
-_PART_LISTS: Final = re.compile(
-    r"(?:message\.)?(?P<list>contents|tool_calls)\.(?P<index>\d{1,5})\.(?P<rest>.+)"
-)
+_PART_LISTS: Final = re.compile(r"(?P<list>contents|tool_calls)\.(?P<index>\d{1,5})\.(?P<rest>.+)")
+
+_PLAIN: Final = {"role", "content"}
+_SPEAKERS: Final = ("user", "assistant", "system", "developer")
 
 
-def indexed(attributes: dict[str, Any]) -> tuple[list[Any], list[Any], set[str]]:
-    """Return input and output messages that are spread over numbered attributes, and their keys.
+class _Text(msgspec.Struct, tag_field="type", tag="text", forbid_unknown_fields=True):
+    content: str
+
+
+class _Reasoning(msgspec.Struct, tag_field="type", tag="reasoning", forbid_unknown_fields=True):
+    content: str
+
+
+class _ToolCall(msgspec.Struct, tag_field="type", tag="tool_call", forbid_unknown_fields=True):
+    id: str | None
+    name: str
+    arguments: dict[str, Any]
+
+
+class _Message(msgspec.Struct, forbid_unknown_fields=True):
+    role: Literal["user", "assistant", "system", "tool", "developer"]
+    parts: list[_Text | _Reasoning | _ToolCall]
+    finish_reason: str | msgspec.UnsetType = msgspec.UNSET
+
+
+_canonical: Final = msgspec.json.Decoder(list[_Message])
+
+
+def canonical(value: Any) -> str:
+    """Return JSON text that has the conventions' form already, in its shortest spelling, or ""."""
+    if not isinstance(value, str) or value[:2] != "[{":
+        return ""
+    try:
+        return msgspec.json.encode(_canonical.decode(value)).decode()
+    except msgspec.MsgspecError:
+        return ""
+
+
+class Indexed(NamedTuple):
+    """Messages that are spread over numbered attributes: for each its attributes and their ends."""
+
+    inputs: tuple[tuple[tuple[str, str], ...], ...]
+    outputs: tuple[tuple[tuple[str, str], ...], ...]
+    keys: tuple[str, ...]
+
+
+def indexed(names: Iterable[str]) -> Indexed:
+    """Return what of these attributes makes messages.
 
     OpenInference writes ``llm.input_messages.0.message.role``, OpenLLMetry
     ``gen_ai.prompt.0.role``.
     """
-    found: dict[tuple[bool, int], dict[str, Any]] = {}
-    keys: set[str] = set()
-    for key, value in attributes.items():
-        match = _INDEXED.fullmatch(key)
+    found: dict[tuple[bool, int], dict[str, str]] = {}
+    keys = []
+    for name in names:
+        match = _INDEXED.fullmatch(name)
         if match is not None:
-            keys.add(key)
+            keys.append(name)
             slot = (match["list"] in _INPUT_LISTS, int(match["index"]))
-            found.setdefault(slot, {})[match["rest"]] = value
-    inputs = [_from_flat(found[slot]) for slot in sorted(found) if slot[0]]
-    outputs = [_from_flat(found[slot], "assistant") for slot in sorted(found) if not slot[0]]
-    return inputs, outputs, keys
+            found.setdefault(slot, {})[match["rest"]] = name
+    slots: tuple[list[tuple[tuple[str, str], ...]], ...] = ([], [])
+    for slot in sorted(found):
+        pairs = ((name, rest.removeprefix("message.")) for rest, name in found[slot].items())
+        slots[not slot[0]].append(tuple(pairs))
+    return Indexed(tuple(slots[0]), tuple(slots[1]), tuple(keys))
 
 
-def _from_flat(flat: dict[str, Any], role: str = "user") -> dict[str, Any]:
+def from_indexed(
+    slots: tuple[tuple[tuple[str, str], ...], ...], given: Mapping[str, Any], role: str
+) -> list[dict[str, Any]]:
+    """Return the messages that `indexed` found in the names of `given`."""
+    return [_from_flat({rest: given[name] for name, rest in slot}, role) for slot in slots]
+
+
+def _from_flat(flat: dict[str, Any], role: str) -> dict[str, Any]:
     """Return one message of what stands below its number."""
+    if flat.keys() == _PLAIN and flat["role"] in _SPEAKERS:
+        content = flat["content"]
+        if isinstance(content, str) and content and content[:2] != "[{":
+            return {"role": flat["role"], "parts": [_text(content)]}
     message: dict[str, Any] = {"role": role}
     lists: dict[tuple[str, int], dict[str, Any]] = {}
     for key, value in flat.items():
-        match = _PART_LISTS.fullmatch(key)
+        match = _PART_LISTS.fullmatch(key) if "." in key else None
         if match is not None:
             lists.setdefault((match["list"], int(match["index"])), {})[match["rest"]] = value
         else:
-            message[key.removeprefix("message.")] = value
+            message[key] = value
     contents = [_content(lists[slot]) for slot in sorted(lists) if slot[0] == "contents"]
     calls = [_call(lists[slot]) for slot in sorted(lists) if slot[0] == "tool_calls"]
     if contents:

@@ -14,19 +14,15 @@ import msgspec
 from alexobs import semconv
 from alexobs.records import Cost, Usage
 from alexobs.server.ingest import dialects, messages, proto
+from alexobs.server.ingest.plans import TOKEN_TARGETS, Plans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from alexobs.server.ingest.plans import Plan
 
 _CALLS: Final = ("llm", "embedding")
 _MOST_TOKENS: Final = 1 << 40
-_TOKEN_TARGETS: Final = (
-    semconv.GEN_AI_USAGE_INPUT_TOKENS,
-    semconv.GEN_AI_USAGE_OUTPUT_TOKENS,
-    semconv.GEN_AI_USAGE_CACHE_READ,
-    semconv.GEN_AI_USAGE_CACHE_WRITE,
-    semconv.GEN_AI_USAGE_REASONING,
-)
 REPORTED: Final = "reported:"
 """Begins the price id of a cost that came with the span."""
 
@@ -65,25 +61,7 @@ class Normaliser:
     def __init__(self, pricer: Pricer | None = None, redactor: Redactor | None = None) -> None:
         self._pricer = pricer
         self._redactor = redactor
-
-    def normalise(self, spans: Iterable[Any], scope: str = "") -> None:
-        """Rewrite encoded spans in place."""
-        spans = list(spans)
-        attributes = [proto.attributes_of(span.attributes) for span in spans]
-        events = [(span, event) for span in spans for event in span.events]
-        of_events = [proto.attributes_of(event.attributes) for _, event in events]
-        attributes, of_events = self._redacted(spans, events, attributes, of_events)
-        for span, mapping in zip(spans, attributes, strict=True):
-            found = self.attributes(
-                mapping,
-                root=not span.parent_span_id,
-                start_ns=span.start_time_unix_nano,
-                failed=span.status.code == 2,
-                events=_content_events(span),
-                scope=scope,
-            )
-            span.ClearField("attributes")
-            proto.set_attributes(span.attributes, found)
+        self._plans = Plans()
 
     def attributes(
         self,
@@ -92,8 +70,7 @@ class Normaliser:
         root: bool = False,
         start_ns: int = 0,
         failed: bool = False,
-        events: Iterable[tuple[str, dict[str, Any]]] = (),
-        scope: str = "",
+        events: Sequence[tuple[str, dict[str, Any]]] = (),
     ) -> dict[str, Any]:
         """Return one span's attributes in the store's form.
 
@@ -103,13 +80,13 @@ class Normaliser:
             start_ns: when it started; prices depend on it.
             failed: its status is an error.
             events: names and attributes of its events, which older conventions put messages in.
-            scope: the name of its instrumentation scope.
         """
         result = dict(given)
         if semconv.ALEX_KIND in given:
             return result  # written by alexobs, under somebody else's scope
-        kind = kind_of(given, root=root)
-        _copy_fields(result, given, kind)
+        plan = self._plans.plan(tuple(given))
+        kind = _kind_of(plan, given, root=root)
+        _copy_fields(plan.fields if kind in _CALLS else plan.plain_fields, result, given)
         if kind is None:
             return result
         result[semconv.ALEX_KIND] = kind
@@ -118,14 +95,16 @@ class Normaliser:
             result[semconv.ALEX_STATUS] = semconv.ERROR if failed else semconv.SUCCESS
         if kind in _CALLS:
             _settle_model(result)
-            _json_usage(result, given)
+            if plan.usages:
+                _json_usage(plan, result, given)
             usage = _settle_tokens(result)
-            self._settle_cost(result, given, usage, start_ns, failed=failed)
-        _settle_content(result, given, kind, list(events))
+            self._settle_cost(plan, result, given, usage, start_ns, failed=failed)
+        _settle_content(plan, result, given, kind, events)
         return result
 
     def _settle_cost(
         self,
+        plan: Plan,
         result: dict[str, Any],
         given: Mapping[str, Any],
         usage: Usage | None,
@@ -133,7 +112,7 @@ class Normaliser:
         *,
         failed: bool,
     ) -> None:
-        reported = _reported_cost(given)
+        reported = _reported_cost(plan, given)
         if reported is not None:
             result[semconv.ALEX_COST] = reported
             result.setdefault(semconv.ALEX_COST_PRICE_ID, f"{REPORTED}{_seller(result)}")
@@ -161,29 +140,13 @@ class Normaliser:
 
     # -- secrets ---------------------------------------------------------------------------------
 
-    def _redacted(
-        self,
-        spans: list[Any],
-        events: list[tuple[Any, Any]],
-        attributes: list[dict[str, Any]],
-        of_events: list[dict[str, Any]],
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        redactor = self._redactor
-        if redactor is None:
-            return attributes, of_events
-        texts = [text for span in spans for text in (span.name, span.status.message)]
-        for span, name, message in _triples(spans, redactor.texts(texts)):
-            if span.name != name:
-                span.name = name
-            if span.status.message != message:
-                span.status.message = message
-        clean = redactor.batch([*attributes, *of_events])
-        clean_events = clean[len(attributes) :]
-        for (_, event), before, after in zip(events, of_events, clean_events, strict=True):
-            if after is not before:
-                event.ClearField("attributes")
-                proto.set_attributes(event.attributes, after)
-        return clean[: len(attributes)], clean_events
+    def redacted_texts(self, texts: list[str]) -> list[str]:
+        """Return texts without secrets."""
+        return texts if self._redactor is None else self._redactor.texts(texts)
+
+    def redacted(self, mappings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return attributes without secrets; the same dict for each that has none."""
+        return mappings if self._redactor is None else self._redactor.batch(mappings)
 
     def redact_logs(self, request: Any) -> None:
         """Remove secrets from the log records of others, in place."""
@@ -209,59 +172,41 @@ class Normaliser:
                 proto.set_attributes(record.attributes, new)
 
 
-def _triples(spans: list[Any], texts: list[str]) -> Iterable[tuple[Any, str, str]]:
-    return zip(spans, texts[::2], texts[1::2], strict=True)
-
-
 # -- what it is --------------------------------------------------------------------------------
 
 
-def kind_of(given: Mapping[str, Any], *, root: bool) -> str | None:
+def _kind_of(plan: Plan, given: Mapping[str, Any], *, root: bool) -> str | None:
     """Return the kind of a span, or None for one that is nothing of an agent's."""
-    lower = {
-        "ai.operationid": given.get("ai.operationId"),
-        "mlflow.spantype": given.get("mlflow.spanType"),
-    }
-    for attribute, values in dialects.KINDS:
-        said = given.get(attribute, lower.get(attribute))
+    for attribute, values in plan.kinds:
+        said = given[attribute]
         if isinstance(said, str):
             kind = values.get(said.strip('"').lower())
             if kind == "agent":
                 return "session" if root else "span"
             if kind is not None:
                 return kind
-    model = any(isinstance(given.get(name), str) for name in _MODEL_NAMES)
-    tokens = any(_count(given.get(name)) is not None for name in _TOKEN_NAMES)
-    if model and tokens:
+    model = any(isinstance(given[name], str) for name in plan.models)
+    if model and any(_count(given[name]) is not None for name in plan.tokens):
         return "llm"
     if isinstance(given.get("gen_ai.tool.name"), str):
         return "tool"
     return None
 
 
-_MODEL_NAMES: Final = next(
-    field.names for field in dialects.FIELDS if field.target == semconv.GEN_AI_REQUEST_MODEL
-)
-_TOKEN_NAMES: Final = tuple(
-    name
-    for field in dialects.FIELDS
-    if field.target in (semconv.GEN_AI_USAGE_INPUT_TOKENS, semconv.GEN_AI_USAGE_OUTPUT_TOKENS)
-    for name in field.names
-)
-
-
-def _copy_fields(result: dict[str, Any], given: Mapping[str, Any], kind: str | None) -> None:
-    for field in dialects.FIELDS:
-        if field.target in _TOKEN_TARGETS and kind not in _CALLS:
-            continue  # an agent's span repeats what its calls have used: counted once, there
-        if field.target == semconv.ALEX_COST:
-            continue  # decided with the price
-        for name in field.names:
-            value = _CONVERT[field.type](result.get(name))
+def _copy_fields(
+    fields: Iterable[tuple[dialects.Field, tuple[str, ...]]],
+    result: dict[str, Any],
+    given: Mapping[str, Any],
+) -> None:
+    """Fill the fields; tokens only of calls: an agent's span repeats what its calls have used."""
+    for (target, kind, _), names in fields:
+        convert = _CONVERT[kind]
+        for name in names:
+            value = convert(result.get(name))
             if value is not None:
-                result.setdefault(field.target, value)
-                if field.target not in given or name == field.target:
-                    result[field.target] = value
+                result.setdefault(target, value)
+                if target not in given or name == target:
+                    result[target] = value
                 break
 
 
@@ -330,9 +275,9 @@ def _settle_model(result: dict[str, Any]) -> None:
         result[semconv.GEN_AI_PROVIDER_NAME] = dialects.PROVIDERS.get(provider, provider)
 
 
-def _json_usage(result: dict[str, Any], given: Mapping[str, Any]) -> None:
+def _json_usage(plan: Plan, result: dict[str, Any], given: Mapping[str, Any]) -> None:
     """Read token counts that stand in one JSON attribute (Langfuse, MLflow)."""
-    for name in ("langfuse.observation.usage_details", "mlflow.chat.tokenUsage"):
+    for name in plan.usages:
         usage = messages.loaded(given.get(name))
         if not isinstance(usage, dict):
             continue
@@ -370,7 +315,7 @@ def _first(usage: Mapping[str, Any], *names: str) -> int | None:
 
 def _settle_tokens(result: dict[str, Any]) -> Usage | None:
     """Write the disjoint buckets; return the usage, or None when none was reported."""
-    counts = [_count(result.get(name)) for name in _TOKEN_TARGETS]
+    counts = [_count(result.get(name)) for name in TOKEN_TARGETS]
     if counts[0] is None and counts[1] is None:
         return None
     given_input, given_output, read, write, reasoning = (count or 0 for count in counts)
@@ -393,13 +338,12 @@ def _settle_tokens(result: dict[str, Any]) -> Usage | None:
     )
 
 
-def _reported_cost(given: Mapping[str, Any]) -> float | None:
-    names = next(f.names for f in dialects.FIELDS if f.target == semconv.ALEX_COST)
-    for name in names:
+def _reported_cost(plan: Plan, given: Mapping[str, Any]) -> float | None:
+    for name in plan.costs:
         amount = _amount(given.get(name))
         if amount is not None:
             return amount
-    for pair in dialects.COST_PARTS:
+    for pair in plan.cost_parts:
         parts = [_amount(given.get(name)) for name in pair]
         if any(part is not None for part in parts):
             return sum(part or 0.0 for part in parts)
@@ -420,28 +364,31 @@ def _seller(result: Mapping[str, Any]) -> str:
 
 
 def _settle_content(
+    plan: Plan,
     result: dict[str, Any],
     given: Mapping[str, Any],
     kind: str,
-    events: list[tuple[str, dict[str, Any]]],
+    events: Sequence[tuple[str, dict[str, Any]]],
 ) -> None:
-    inputs, outputs, keys = messages.indexed(dict(given))
-    for key in keys:
+    for key in plan.indexed.keys:
         del result[key]
     if kind == "tool":
-        _move(result, given, dialects.ARGUMENTS, semconv.GEN_AI_TOOL_CALL_ARGUMENTS)
-        _move(result, given, dialects.RESULTS, semconv.GEN_AI_TOOL_CALL_RESULT)
+        _move(result, given, plan.arguments, semconv.GEN_AI_TOOL_CALL_ARGUMENTS)
+        _move(result, given, plan.results, semconv.GEN_AI_TOOL_CALL_RESULT)
         return
     if kind not in ("llm", "session"):
         return
-    from_events = _event_messages(events)
-    inputs = inputs or from_events[0] or _found(result, given, dialects.INPUTS, "user")
-    outputs = outputs or from_events[1] or _found(result, given, dialects.OUTPUTS, "assistant")
-    outputs = outputs or _vercel_output(result, given)
-    if inputs:
-        result[semconv.GEN_AI_INPUT_MESSAGES] = _json(inputs)
-    if outputs:
-        result[semconv.GEN_AI_OUTPUT_MESSAGES] = _json(outputs)
+    from_events = _event_messages(events) if events else ([], [])
+    inputs = messages.from_indexed(plan.indexed.inputs, given, "user") or from_events[0]
+    outputs = messages.from_indexed(plan.indexed.outputs, given, "assistant") or from_events[1]
+    asked = _json(inputs) if inputs else _found(result, given, plan.inputs, "user")
+    answered = _json(outputs) if outputs else _found(result, given, plan.outputs, "assistant")
+    if not answered and plan.vercel:
+        answered = _vercel_output(result, given)
+    if asked:
+        result[semconv.GEN_AI_INPUT_MESSAGES] = asked
+    if answered:
+        result[semconv.GEN_AI_OUTPUT_MESSAGES] = answered
     for target in (semconv.GEN_AI_SYSTEM_INSTRUCTIONS, semconv.GEN_AI_TOOL_DEFINITIONS):
         if target in given and not isinstance(given[target], str):
             result[target] = _json(given[target])
@@ -451,7 +398,7 @@ def _move(
     result: dict[str, Any], given: Mapping[str, Any], names: Iterable[str], target: str
 ) -> None:
     for name in names:
-        value = given.get(name)
+        value = given[name]
         if value is not None:
             del result[name]
             result[target] = value if isinstance(value, str) else _json(value)
@@ -460,27 +407,31 @@ def _move(
 
 def _found(
     result: dict[str, Any], given: Mapping[str, Any], names: Iterable[str], role: str
-) -> list[dict[str, Any]]:
+) -> str:
+    """Return the messages in the first of the attributes that has any, as JSON text."""
     for name in names:
-        value = given.get(name)
+        value = given[name]
         if value not in (None, ""):
-            found = messages.as_messages(value, role)
-            if found:
+            text = messages.canonical(value)
+            if not text:
+                found = messages.as_messages(value, role)
+                text = _json(found) if found else ""
+            if text:
                 del result[name]
-                return found
-    return []
+                return text
+    return ""
 
 
-def _vercel_output(result: dict[str, Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _vercel_output(result: dict[str, Any], given: Mapping[str, Any]) -> str:
     text = given.get("ai.response.text", given.get("ai.result.text"))
     text = text or given.get("ai.response.object", given.get("ai.result.object"))
     calls = given.get("ai.response.toolCalls", given.get("ai.result.toolCalls"))
     if not text and not calls:
-        return []
+        return ""
     for name in ("ai.response.text", "ai.response.toolCalls", "ai.response.object"):
         result.pop(name, None)
     message = {"role": "assistant", "content": text or None, "tool_calls": messages.loaded(calls)}
-    return [messages.as_message(message, "assistant")]
+    return _json([messages.as_message(message, "assistant")])
 
 
 _EVENT_ROLES: Final = {
@@ -491,16 +442,8 @@ _EVENT_ROLES: Final = {
 }
 
 
-def _content_events(span: Any) -> list[tuple[str, dict[str, Any]]]:
-    return [
-        (event.name, proto.attributes_of(event.attributes))
-        for event in span.events
-        if event.name.startswith("gen_ai.")
-    ]
-
-
 def _event_messages(
-    events: list[tuple[str, dict[str, Any]]],
+    events: Iterable[tuple[str, dict[str, Any]]],
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the messages that older conventions wrote as events of the span."""
     inputs: list[dict[str, Any]] = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from alexobs.server.ingest import proto
-from alexobs.server.ingest.columns import json_text
+from alexobs.server.ingest.attributes import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

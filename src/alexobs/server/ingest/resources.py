@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from alexobs import semconv
 from alexobs.server.ingest import proto
-from alexobs.server.ingest.columns import json_text
+from alexobs.server.ingest.attributes import json_text
 
 _MOST: Final = 4096
 
@@ -22,7 +22,7 @@ class Sender(NamedTuple):
 
     def row(self, time_ns: int) -> tuple[int, str, str, str, int]:
         """Return the row of the table of resources."""
-        return (*self, time_ns)
+        return (self.resource_id, self.service, self.instance, self.attributes, time_ns)
 
 
 class Senders:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from alexobs.server.ingest.decode import Checked
+    from alexobs.server.ingest.normalise import Normaliser
     from alexobs.server.store import Group, Store
 
 # While a group is being committed the next one gathers; these bound it. Columns of a group of
@@ -53,9 +54,11 @@ class _Prepared(NamedTuple):
 class Writer:
     """Takes checked requests and commits them. A future is done when its request is durable."""
 
-    def __init__(self, store: Store, *, max_waiting_bytes: int = MAX_WAITING_BYTES) -> None:
+    def __init__(
+        self, store: Store, normaliser: Normaliser, *, max_waiting_bytes: int = MAX_WAITING_BYTES
+    ) -> None:
         self._store = store
-        self._builder = GroupBuilder(store)
+        self._builder = GroupBuilder(store, normaliser)
         self._building = threading.Lock()
         self._max_waiting = max_waiting_bytes
         self._queue: deque[_Waiting] = deque()
