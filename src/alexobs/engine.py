@@ -69,7 +69,6 @@ class Engine:
         self.resource = resource_of(self.config)
         self.redactor = parts.make_redactor(self.config)
         self.faults.redact = self._redact_text
-        self.faults.redact = self._redact_text
         self.pipeline = Pipeline(
             self.config.pipeline,
             resource=self.resource,

@@ -64,10 +64,11 @@ class Logger(Origin):
 
     def __new__(cls, sink: LogSink, **_: Any) -> Self:
         """Return an instance of a new subclass, whose methods are those of its level."""
-        own = type(cls.__name__, (cls,), {"__slots__": (), "__module__": cls.__module__})
-        own.sink = sink  # type: ignore[attr-defined]
-        own._threshold = OFF  # type: ignore[attr-defined]  # noqa: SLF001 - the class made here
-        return object.__new__(own)
+        own: Any = type(cls.__name__, (cls,), {"__slots__": (), "__module__": cls.__module__})
+        own.sink = sink
+        own._threshold = OFF  # noqa: SLF001 - the class made here
+        made: Self = object.__new__(own)
+        return made
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from opentelemetry import metrics as otel_metrics
 from opentelemetry import trace as otel_trace
+from opentelemetry.metrics import _internal as otel_metrics_state
 
 from alexobs import __version__, instrumentation
 from alexobs.context import attach
@@ -311,5 +312,5 @@ def _continue_parent() -> None:
 def _offer_globally(obs: Observability) -> None:
     if otel_trace._TRACER_PROVIDER is None:  # noqa: SLF001 - asking for it would set one
         otel_trace.set_tracer_provider(obs.tracer_provider)
-    if otel_metrics._internal._METER_PROVIDER is None:  # noqa: SLF001
+    if otel_metrics_state._METER_PROVIDER is None:  # noqa: SLF001
         otel_metrics.set_meter_provider(obs.meter_provider)

@@ -316,7 +316,7 @@ class CallFacts:
         service_tier: str = "",
     ) -> None:
         self.kind = kind
-        self.status = status
+        self.status: Status = status
         self.provider = provider
         self.request_model = request_model
         self.response_model = response_model

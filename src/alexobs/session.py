@@ -193,7 +193,7 @@ class Session(_Scope):
 
 def _id(value: object) -> str:
     """Return an id as text, whatever was given: people have numbers and UUIDs."""
-    if value.__class__ is str:
+    if type(value) is str:
         return value
     try:
         return "" if value is None else str(value)

@@ -227,7 +227,7 @@ def _shut(request: socket.socket) -> None:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride] - only `_Server` makes one
     protocol_version = "HTTP/1.1"
     timeout = _IDLE_S
 

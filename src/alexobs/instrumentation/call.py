@@ -69,7 +69,7 @@ class Operation(NamedTuple):
 
     name: str
     provider: Callable[[str], str]
-    read_request: Callable[[Mapping[str, Any], CallFacts], None]
+    read_request: Callable[[Any, CallFacts], None]
     read_response: Callable[[Mapping[str, Any], CallFacts], None]
     fold: Callable[[], Fold] | None = None
     kind: Literal["llm", "embedding"] = "llm"

@@ -153,7 +153,7 @@ class ObservedGenerator:
         self._call = call
 
     @property  # type: ignore[misc]
-    def __class__(self) -> type:
+    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]
         return type(self._source)
 
     def __iter__(self) -> Self:
@@ -210,7 +210,7 @@ class ObservedAsyncGenerator:
         self._call = call
 
     @property  # type: ignore[misc]
-    def __class__(self) -> type:
+    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]
         return type(self._source)
 
     def __aiter__(self) -> Self:

@@ -152,7 +152,7 @@ class LogSink:
 
     def set_format(self, name: Format) -> None:
         """Write later lines in another format."""
-        self._format_name = name
+        self._format_name: Format = name
         self._immediate = self._writer.immediate or name == "pretty"
         self._format = formatter(name, colours=self._writer.colours)
 

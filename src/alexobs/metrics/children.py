@@ -74,8 +74,7 @@ class LLMChildren(_Children):
         )
         self._usage_input = self._token_usage("input")
         self._usage_output = self._token_usage("output")
-        self._first_chunk: HistogramSeries | None = None
-        self._per_chunk: HistogramSeries | None = None
+        self._chunks: tuple[HistogramSeries, HistogramSeries] | None = None
 
     def _token_usage(self, token_type: str) -> list[Any]:
         labels = {**self._labels, semconv.GEN_AI_TOKEN_TYPE: token_type}
@@ -105,13 +104,16 @@ class LLMChildren(_Children):
         self._count()
 
     def _observe_stream(self, observation: LLMObservation) -> None:
-        if self._first_chunk is None or self._per_chunk is None:
-            self._first_chunk = self._bind(semconv.GEN_AI_TIME_TO_FIRST_CHUNK, self._labels)
-            self._per_chunk = self._bind(semconv.GEN_AI_TIME_PER_OUTPUT_CHUNK, self._labels)
+        series = self._chunks
+        if series is None:
+            series = self._chunks = (
+                self._bind(semconv.GEN_AI_TIME_TO_FIRST_CHUNK, self._labels),
+                self._bind(semconv.GEN_AI_TIME_PER_OUTPUT_CHUNK, self._labels),
+            )
         first_s, chunks = observation.time_to_first_chunk_s, observation.output_chunks
-        self._first_chunk.pending.append(first_s)
+        series[0].pending.append(first_s)
         if chunks > 1 and first_s is not None:
-            self._per_chunk.pending.append((observation.latency_s - first_s) / (chunks - 1))
+            series[1].pending.append((observation.latency_s - first_s) / (chunks - 1))
 
     def _offer(self, observation: LLMObservation) -> None:
         now_ns, ids = self._clock(), observation[-2:]

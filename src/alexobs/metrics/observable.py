@@ -18,10 +18,15 @@ from alexobs.metrics.store import OVERFLOW
 from alexobs.records import NumberPoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from alexobs.metrics.faults import Faults
     from alexobs.metrics.instruments import Identity
+
+    _Callback = (
+        Callable[[api.CallbackOptions], Iterable[Any] | None]
+        | Generator[Iterable[Any] | None, api.CallbackOptions, None]
+    )
 
 CALLBACK_TIMEOUT_MS: Final = 1000.0  # what callbacks are told; they have to keep it themselves
 
@@ -83,7 +88,7 @@ class Observer:
                 self._fault(faults.CALLBACK, f"its callback failed with {type(error).__name__}")
         return found
 
-    def _call(self, callback: Any) -> Iterable[Any]:
+    def _call(self, callback: _Callback) -> Iterable[Any]:
         options = api.CallbackOptions(timeout_millis=CALLBACK_TIMEOUT_MS)
         if callable(callback):
             return callback(options) or ()

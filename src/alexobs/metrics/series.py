@@ -168,7 +168,7 @@ class SumSeries(Series):
             self.store.fold_now(self)
 
     def _fold(self, chunk: list[Any]) -> None:
-        total: Any
+        total: Any = 0
         try:
             total = sum(chunk)
             plain = type(total) in (int, float) and -_MAX <= total <= _MAX
@@ -296,6 +296,7 @@ class HistogramSeries(Series):
             self.store.fold_now(self)
 
     def _fold(self, chunk: list[Any]) -> None:
+        total = 0.0
         try:
             chunk.sort()
             total = float(sum(chunk))

@@ -34,6 +34,7 @@ class Engine(Protocol):
 
     def hits(self, texts: Sequence[str]) -> Hits:
         """The rules to apply, by index of the text; texts that hold nothing are not in it."""
+        ...
 
 
 class PortableEngine:

@@ -109,7 +109,7 @@ def _family(parts: Parts) -> str:
 
 def _phrase_family(parts: Parts) -> str:
     """The family of a name whose last words are the deciding phrase."""
-    last = parts[-1]
+    first, last = parts[0], parts[-1]
     before = parts[-2] if len(parts) > 1 else ""
     if family := words.PHRASES.get((before, last)):
         return family
@@ -118,5 +118,5 @@ def _phrase_family(parts: Parts) -> str:
         family = next((kind for end, kind in words.GLUED_ENDS.items() if last.endswith(end)), "")
     if family == words.KEY:
         return "" if before else family
-    is_question = bool(family) and parts[0] in words.QUESTIONS
+    is_question = bool(family) and first in words.QUESTIONS
     return "" if is_question or before in words.PLAIN.get(family, ()) else family

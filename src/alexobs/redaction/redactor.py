@@ -38,22 +38,27 @@ class Settings(Protocol):
     @property
     def enabled(self) -> bool:
         """Remove anything at all."""
+        ...
 
     @property
     def personal_data(self) -> bool:
         """Remove e-mail addresses, card numbers and the like as well."""
+        ...
 
     @property
     def keys(self) -> tuple[str, ...]:
         """Further secret names."""
+        ...
 
     @property
     def allow_keys(self) -> tuple[str, ...]:
         """Names that are never secret."""
+        ...
 
     @property
     def patterns(self) -> Mapping[str, str]:
         """Further rules: name to regular expression."""
+        ...
 
 
 class Redactor:

@@ -15,6 +15,7 @@ from alexobs.redaction.rules import WORD_CHARS, Check, Rule, token
 
 if TYPE_CHECKING:
     import re
+    from collections.abc import Sequence
 
 _TABLE = """
 # models
@@ -163,7 +164,7 @@ def token_rules() -> tuple[Rule, ...]:
     return tuple(_rule(cells) for cells in lines if cells and cells[0] != "#")
 
 
-def _rule(cells: list[str]) -> Rule:
+def _rule(cells: Sequence[str]) -> Rule:
     name, *rest = cells
     check = _CHECKS.get(rest[-1])
     if check:

@@ -104,15 +104,19 @@ class Policy(Protocol):
 
     def family(self, key: str) -> str:
         """The rule that takes what stands below a name, or the empty string."""
+        ...
 
     def clean(self, text: str) -> str:
         """A text without secrets."""
+        ...
 
     def count(self, rule: str) -> None:
         """Count one replacement."""
+        ...
 
     def failed(self) -> str:
         """Count a failure, and give what stands in its place."""
+        ...
 
 
 class Walk:
@@ -150,8 +154,9 @@ class Walk:
             return self._policy.failed()
 
     def _container(self, value: Any, family: str) -> Any:
-        if isinstance(value, tuple) and hasattr(value, "_asdict"):
-            value = value._asdict()
+        named = getattr(value, "_asdict", None) if isinstance(value, tuple) else None
+        if named is not None:
+            value = named()
         if isinstance(value, Mapping):
             return self._mapping(value, family)
         if isinstance(value, (list, tuple)):
