@@ -293,6 +293,12 @@ def test_one_call_is_the_same_in_every_dialect(dialect: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.parametrize(("kind", "tool"), [("tool", "get_time"), ("workflow", None)])
+def test_an_entity_is_a_tool_where_the_span_is_a_tools(kind: str, tool: str | None) -> None:
+    given = {"traceloop.span.kind": kind, "traceloop.entity.name": "get_time"}
+    assert plain.attributes(given).get(semconv.ALEX_TOOL_NAME) == tool
+
+
 def test_messages_in_events_are_found() -> None:
     events = [
         ("gen_ai.user.message", {"content": "hi"}),

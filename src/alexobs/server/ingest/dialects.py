@@ -227,6 +227,9 @@ FIELDS: Final = (
     Field(semconv.ERROR_TYPE, "text", ("error.type",)),
 )
 
+# The name of a span's own entity: of a tool when the span is one's, else of a workflow or task.
+ENTITY_NAME: Final = "traceloop.entity.name"
+
 # Costs that are written in halves.
 COST_PARTS: Final = (
     ("gen_ai.usage.input_cost", "gen_ai.usage.output_cost"),

@@ -375,6 +375,9 @@ def _settle_content(
     if kind == "tool":
         _move(result, given, plan.arguments, semconv.GEN_AI_TOOL_CALL_ARGUMENTS)
         _move(result, given, plan.results, semconv.GEN_AI_TOOL_CALL_RESULT)
+        entity = _as_text(given.get(dialects.ENTITY_NAME))
+        if entity is not None:
+            result.setdefault(semconv.ALEX_TOOL_NAME, entity)
         return
     if kind not in ("llm", "session"):
         return
