@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ class RecordQueue:
         self._check_at = min(CHECK_FROM, max_records)
         self._lock = threading.Lock()
         self._taken = 0
+        self._measured = 0  # of the oldest records, `_measured_bytes` or less
+        self._measured_bytes = 0
         self.idle = True
         self.dropped = 0
 
@@ -52,8 +55,10 @@ class RecordQueue:
             pop = self._records.popleft
             taken = [pop() for _ in range(min(limit, len(self._records)))]
             self._taken += len(taken)
+            self._measured = max(0, self._measured - len(taken))
             if len(self._records) < CHECK_FROM:
                 self._check_at = min(CHECK_FROM, self._max_records)
+                self._measured = self._measured_bytes = 0
         return taken
 
     def resize(self, max_records: int, max_bytes: int) -> None:
@@ -67,7 +72,7 @@ class RecordQueue:
         """Start clean in a forked child, with locks that nobody holds."""
         self._lock = threading.Lock()
         self._records.clear()
-        self._taken = 0
+        self._taken = self._measured = self._measured_bytes = 0
         self.dropped = 0
         self.idle = True
 
@@ -90,31 +95,49 @@ class RecordQueue:
             return
         try:
             records = self._records
-            waiting = len(records)
-            excess = max(0, waiting - self._max_records)
-            total = sum(estimate_bytes(record) for record in list(records))
+            excess = max(0, len(records) - self._max_records)
+            total = self._total_bytes(records)
             while records and (excess > 0 or total > self._max_bytes):
                 total -= estimate_bytes(records.popleft())
                 excess -= 1
                 self.dropped += 1
+            self._measured, self._measured_bytes = len(records), total
             self._check_at = min(self._max_records, max(CHECK_FROM, len(records) * 3 // 2))
         finally:
             self._lock.release()
 
+    def _total_bytes(self, records: deque[Any]) -> int:
+        """Return about how much waits: each record is measured once, unless it gets tight."""
+        fresh = len(records) - self._measured
+        total = self._measured_bytes + sum(
+            map(estimate_bytes, itertools.islice(reversed(records.copy()), max(0, fresh)))
+        )
+        if total <= self._max_bytes:
+            return total
+        # What was taken meanwhile counts no more.
+        return sum(map(estimate_bytes, records.copy()))
+
 
 def estimate_bytes(record: Any) -> int:
     """Return about how much memory a waiting record holds."""
-    attributes = getattr(record, "own_attributes", None) or getattr(record, "attributes", None)
     size = RECORD_BYTES
-    if isinstance(attributes, dict):
-        for value in list(attributes.values()):
-            if value.__class__ in _SIZED:
-                size += len(value)
-            elif value.__class__ in _NESTED:
-                size += 100 * len(value)
+    # Only spans have them; their `attributes` would be worked out, and at the caller's cost.
+    for value in tuple(getattr(record, "own_attributes", {}).values()):
+        kind = value.__class__
+        if kind in _SIZED:
+            size += len(value)
+        elif kind in _NESTED:
+            size += 100 * len(value)
+    if getattr(record, "own_events", None):
+        size += sum(map(_event_bytes, tuple(record.own_events)))
     if getattr(record, "call", None) is not None:
         size += CALL_BYTES
     return size
+
+
+def _event_bytes(event: Any) -> int:
+    texts = [value for value in tuple(event.attributes.values()) if value.__class__ in _SIZED]
+    return RECORD_BYTES + sum(map(len, texts))
 
 
 _SIZED = frozenset((str, bytes))

@@ -226,7 +226,8 @@ class Span(otel.Span):
         runtime = self._runtime
         now = end_time if end_time is not None else runtime.now_ns()
         # A wall clock that was set back must not make a negative duration.
-        self.end_ns = max(now, self.start_time)
+        start = self.start_time
+        self.end_ns = now if now > start else start  # noqa: FURB136 - `max` costs 0.2 µs a span
         if self.recording:
             runtime.open_spans.pop(self.span_id, None)
             runtime.finish(self)

@@ -261,10 +261,9 @@ def _place(
 def _copied(runtime: Runtime, attributes: Mapping[str, Any]) -> dict[str, Any]:
     try:
         copied = dict(attributes)
-        if not _SCALARS.issuperset(map(type, copied.values())):
-            for key, value in copied.items():
-                if value.__class__ not in _SCALARS:
-                    copied[key] = snapshot(value)
+        for key, value in copied.items():
+            if value.__class__ not in _SCALARS:
+                copied[key] = snapshot(value)
     except Exception as fault:
         runtime.fault("start_span", fault)
         return {}
