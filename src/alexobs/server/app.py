@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from alexobs.config.model import RedactionConfig
-from alexobs.errors import PriceError, ServerError
+from alexobs.errors import AlexobsError, ServerError
 from alexobs.pricing import Prices, default_prices
 from alexobs.redaction import Redactor
 from alexobs.server.ingest.decode import Checker
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 ROUTE_MODULES: Final = (
     "alexobs.server.scrape",
     "alexobs.server.api",
-    "alexobs.server.live",
     "alexobs.server.web",
 )
 SHUTDOWN_S: Final = 5
@@ -195,7 +194,7 @@ class Server:
 def _prices() -> Prices:
     try:
         return default_prices()
-    except PriceError as error:
+    except AlexobsError as error:
         print(f"alexobs: your own prices are left out: {error}", file=sys.stderr)  # noqa: T201
         return Prices()
 

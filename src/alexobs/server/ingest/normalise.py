@@ -221,6 +221,8 @@ def _as_text(value: Any) -> str | None:
 
 
 def _count(value: Any) -> int | None:
+    if type(value) is int:
+        return value if 0 <= value < _MOST_TOKENS else None
     if isinstance(value, str) and value.isdecimal() and len(value) < 16:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -373,11 +375,11 @@ def _settle_content(
     for key in plan.indexed.keys:
         del result[key]
     if kind == "tool":
-        _move(result, given, plan.arguments, semconv.GEN_AI_TOOL_CALL_ARGUMENTS)
-        _move(result, given, plan.results, semconv.GEN_AI_TOOL_CALL_RESULT)
         entity = _as_text(given.get(dialects.ENTITY_NAME))
         if entity is not None:
             result.setdefault(semconv.ALEX_TOOL_NAME, entity)
+        _move(result, given, plan.arguments, semconv.GEN_AI_TOOL_CALL_ARGUMENTS)
+        _move(result, given, plan.results, semconv.GEN_AI_TOOL_CALL_RESULT)
         return
     if kind not in ("llm", "session"):
         return
