@@ -81,7 +81,15 @@ def test_sessions_and_their_turns(api: Api, traffic: Traffic) -> None:
     groups = by(traffic.spans, "session")
     assert rows.keys() == groups.keys()
     for session, spans in groups.items():
-        wanted = {**sums(spans), "task": f"the task of {session}", "traces": 1}
+        took_ms = (max(span.end_ns for span in spans) - spans[0].start_ns) / 1e6
+        wanted = {
+            **sums(spans),
+            "task": f"the task of {session}",
+            "traces": 1,
+            "status": spans[0].status,
+            "start_ms": pytest.approx(spans[0].start_ns / 1e6, abs=0.001),
+            "duration_ms": pytest.approx(took_ms, abs=0.001),
+        }
         assert subset(rows[session], wanted) == wanted
     for session in list(groups)[:8]:
         turns = api.get(f"sessions/{session}")["turns"]
@@ -131,16 +139,25 @@ def test_costs(api: Api, traffic: Traffic, whole: dict[str, int]) -> None:
     keys = ("cost_usd", "llm_calls", "unpriced_calls")
     assert subset(found["total"], keys) == subset(sums(llm), keys)
     day_of = {id(s): datetime.fromtimestamp(s.start_ns / 1e9, UTC).date().isoformat() for s in llm}
-    days = {row["key"]: row["llm_calls"] for row in found["by_day"]}
-    assert days == Counter(day_of.values())
     both = {(row["day"], row["model"]): row["llm_calls"] for row in found["by_day_and_model"]}
     assert both == Counter((day_of[id(span)], span.model) for span in llm)
+    dear = {(row["day"], row["model"]): row["cost_usd"] for row in found["by_day_and_model"]}
+    for (day, model), cost in dear.items():
+        mine = [span for span in llm if (day_of[id(span)], span.model) == (day, model)]
+        assert cost == sums(mine)["cost_usd"]
     for name, key in (("model",) * 2, ("agent",) * 2, ("service",) * 2, ("session",) * 2):
         rows = {row["key"]: subset(row, keys) for row in found[f"by_{name}"]}
         groups = by(llm, key)
         assert rows == {value: subset(sums(spans), keys) for value, spans in groups.items()}
-    users = {row["key"] or "": row["llm_calls"] for row in found["by_user"]}
-    assert users == Counter(span.user for span in llm)
+    for name, group in (
+        ("by_day", lambda span: day_of[id(span)]),
+        ("by_user", lambda span: span.user or None),
+    ):
+        groups = defaultdict(list)
+        for span in llm:
+            groups[group(span)].append(span)
+        rows = {row["key"]: subset(row, keys) for row in found[name]}
+        assert rows == {key: subset(sums(spans), keys) for key, spans in groups.items()}
     buckets = {row["bucket"]: row["tokens"] for row in found["by_token_bucket"]}
     assert buckets == {bucket: sum(span.tokens[bucket] for span in llm) for bucket in BUCKETS}
     dearest = sorted((span.cost for span in llm if span.cost), reverse=True)[:200]
