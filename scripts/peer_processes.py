@@ -73,7 +73,8 @@ class Process:
 
     def url(self, port: str, path: str = "") -> str:
         """Return the address of one of its ports."""
-        return f"http://{HOST}:{self.ports[port]}{path}"
+        host = self.environment.get("COLLECTOR_LISTEN_HOST", HOST)
+        return f"http://{host}:{self.ports[port]}{path}"
 
     def start(self, ready: str) -> Self:
         """Start it and wait until `ready` answers."""
@@ -203,19 +204,66 @@ class Peers:
 
     def collector(self, jaeger: int, loki: str, **environment: str) -> Process:
         """Start the Collector before Jaeger's gRPC port and Loki's address."""
-        names = ("OTLP_GRPC", "OTLP_HTTP", "METRICS", "HEALTH", "PROMETHEUS")
-        ports = {name: free_port() for name in names}
-        return self._run(
+        return self._collector(
             "collector",
-            [program("collector"), f"--config={FOLDER / 'collector' / 'collector.yaml'}"],
-            ports,
-            f"http://{HOST}:{ports['HEALTH']}/",
-            COLLECTOR_LISTEN_HOST=HOST,
-            COLLECTOR_QUEUE_DIR=self.work / "collector-queue",
+            "collector/collector.yaml",
+            before=(),
+            ports={},
             JAEGER_OTLP_ENDPOINT=f"{HOST}:{jaeger}",
             LOKI_OTLP_ENDPOINT=loki,
-            **{f"COLLECTOR_{name}_PORT": port for name, port in ports.items()},
             **environment,
+        )
+
+    def sampler(self, region: str, centre: str, host: str = HOST, port: int = 0) -> Process:
+        """Start one of a region's samplers before the centre's address."""
+        return self._collector(
+            f"sampler-{region}-{host}",
+            "multi-region/sampler.yaml",
+            before=(),
+            ports={"OTLP_GRPC": port or free_port()},
+            COLLECTOR_LISTEN_HOST=host,
+            COLLECTOR_DECISION_WAIT="1s",
+            CENTRE_OTLP_ENDPOINT=centre,
+            CENTRE_TOKEN="of" + "-the-centre",
+            REGION=region,
+        )
+
+    def edge(self, region: str, hosts: Path, samplers: int) -> Process:
+        """Start a region's edge; `hosts` says where the name `samplers` leads, on this port.
+
+        It sees that file in the place of the machine's own, which stays as it is.
+        """
+        own_hosts = ("unshare", "-rm", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"')
+        return self._collector(
+            f"edge-{region}",
+            "multi-region/edge.yaml",
+            before=(*own_hosts, str(hosts)),
+            ports={},
+            REGION=region,
+            SAMPLERS="samplers",
+            SAMPLER_PORT=samplers,
+        )
+
+    def _collector(
+        self,
+        name: str,
+        file: str,
+        *,
+        before: tuple[str, ...],
+        ports: Mapping[str, int],
+        **environment: Any,
+    ) -> Process:
+        names = ("OTLP_GRPC", "OTLP_HTTP", "METRICS", "HEALTH", "PROMETHEUS")
+        all_ports = {port: free_port() for port in names} | dict(ports)
+        settings = {"COLLECTOR_LISTEN_HOST": HOST, **environment}
+        return self._run(
+            name,
+            [*before, program("collector"), f"--config={FOLDER / file}"],
+            all_ports,
+            f"http://{settings['COLLECTOR_LISTEN_HOST']}:{all_ports['HEALTH']}/",
+            COLLECTOR_QUEUE_DIR=self.work / f"{name}-queue",
+            **{f"COLLECTOR_{port}_PORT": number for port, number in all_ports.items()},
+            **settings,
         )
 
     def loki(self) -> Process:

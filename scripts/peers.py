@@ -14,8 +14,10 @@ has them.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,6 +39,8 @@ VERSIONS = {
     "loki": "v3.7.8",
     "zipkin": "3.5.1",
 }
+BUILDER = f"go.opentelemetry.io/collector/cmd/builder@{VERSIONS['collector']}"
+CORE = f"go.opentelemetry.io/collector/otelcol {VERSIONS['collector']}"
 
 
 class Peer(NamedTuple):
@@ -50,13 +54,21 @@ class Peer(NamedTuple):
 
 def find(name: str) -> str | None:
     """Return the path of a peer's program, or None when it is not there."""
-    built = HOME / "bin" / name
-    if name == "zipkin":
-        built = HOME / "zipkin" / f"zipkin-server-{VERSIONS['zipkin']}-exec.jar"
+    built = _kept(name)
     if built.exists():
         return str(built)
     command = PEERS[name].command
     return shutil.which(command) if command else None
+
+
+def _kept(name: str) -> Path:
+    """Return where a program is kept: another version or another manifest is another file."""
+    version = VERSIONS.get(name, "")
+    if name == "zipkin":
+        return HOME / "zipkin" / f"zipkin-server-{version}-exec.jar"
+    if name == "collector":
+        version += "-" + hashlib.sha256(OCB_MANIFEST.read_bytes()).hexdigest()[:8]
+    return HOME / "bin" / f"{name}-{version}"
 
 
 def run(*command: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
@@ -76,15 +88,23 @@ def debian(package: str) -> Callable[[Path], None]:
 
 
 def collector(target: Path) -> None:
-    """Build a Collector of the components that the deployment's files use, and no others."""
-    version = VERSIONS["collector"]
-    builder = f"go.opentelemetry.io/collector/cmd/builder@{version}"
-    run("go", "install", builder, env={"GOBIN": str(target.parent)})
-    work = HOME / "build"
-    work.mkdir(parents=True, exist_ok=True)
-    only_sources = ("--skip-get-modules", "--skip-compilation")  # it would want test modules too
-    run(str(target.parent / "builder"), f"--config={OCB_MANIFEST}", *only_sources, cwd=work)
-    go_build(target, ".", work / "collector")
+    """Build a Collector of the components that the deployment's files use, and no others.
+
+    The builder writes the program; which modules it needs is said here, since it would also ask for
+    those of all their tests, and a registry does not have to have them.
+    """
+    run("go", "install", BUILDER, env={"GOBIN": str(target.parent)})
+    folder = HOME / "build" / "collector"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    only_sources = ("--skip-get-modules", "--skip-compilation")
+    builder = str(target.parent / "builder")
+    run(builder, f"--config={OCB_MANIFEST}", *only_sources, cwd=folder.parent)
+    named = re.findall(r"gomod: (\S+ \S+)", OCB_MANIFEST.read_text(encoding="utf-8"))
+    required = "".join(f"\t{module}\n" for module in (CORE, *named))
+    text = f"module otelcol\n\ngo 1.25.0\n\nrequire (\n{required})\n"
+    (folder / "go.mod").write_text(text, encoding="utf-8")
+    go_build(target, ".", folder)
 
 
 def go_build(target: Path, package: str, folder: Path) -> None:
@@ -153,7 +173,7 @@ def build(names: list[str]) -> int:
             continue
         begun = time.monotonic()
         try:
-            PEERS[name].build(HOME / "bin" / name)
+            PEERS[name].build(_kept(name))
         except (subprocess.CalledProcessError, OSError) as error:
             failed += 1
             print(f"{name}: not built: {error}", file=sys.stderr)

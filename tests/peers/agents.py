@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import runpy
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ EXAMPLE = ROOT / "examples" / "react_agent.py"
 BUSY_S = 0.2
 
 
-@contextmanager
+@contextlib.contextmanager
 def observed(
     home: Path, *, only: str = "", **settings: Any
 ) -> Iterator[tuple[alexobs.Observability, Any]]:
@@ -59,18 +60,29 @@ def solve_and_fail(obs: alexobs.Observability) -> None:
     def divide(a: int, b: int) -> float:
         return a / b
 
-    try:
-        with obs.session("divide by zero"), obs.iteration(1):
+    with contextlib.suppress(ZeroDivisionError), obs.session("divide by zero"), obs.iteration(1):
+        try:
             divide(1, 0)
-    except ZeroDivisionError:
-        obs.logger.exception("the division failed")
+        except ZeroDivisionError:
+            obs.logger.exception("the division failed")
+            raise
+
+
+def delivered(obs: alexobs.Observability, within_s: float = 60.0) -> bool:
+    """Whether nothing waits any more, within a time in which metrics go on being made."""
+    until = time.monotonic() + within_s
+    while not obs.flush(max(0.0, until - time.monotonic())):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def by_id(spans: list[SpanData]) -> dict[str, SpanData]:
     return {f"{span.span_id:016x}": span for span in spans}
 
 
-@contextmanager
+@contextlib.contextmanager
 def in_own_process(home: Path, *, bad: bool = False, **environment: str) -> Iterator[str]:
     """Run an agent again and again in a process of its own; yield the port of its /metrics."""
     home.mkdir(parents=True, exist_ok=True)

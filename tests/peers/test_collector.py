@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from agents import by_id, observed, solve_and_fail
+from agents import by_id, delivered, observed, solve_and_fail
 from jaeger_api import arrived, compare
-from peer_processes import ask, fetch
+from peer_processes import FOLDER, ask, fetch
 
 from alexobs.testing.otlp import OTLPSink
 
@@ -44,13 +45,13 @@ def test_nothing_is_missing_after_the_back_ends_were_away(
         )
         with observed(tmp_path, tracing=to(collector)) as (obs, kept):
             solve_and_fail(obs)
-            assert obs.flush(30), obs.health()
+            assert delivered(obs), obs.health()
             assert logs.wait_until(lambda sink: has(sink, 1), timeout_s=30)
             jaeger.stop()
             logs.stop()
             begun = time.monotonic()
             solve_and_fail(obs)
-            assert obs.flush(30), "the Collector takes what Jaeger cannot"
+            assert delivered(obs), "the Collector takes what Jaeger cannot"
             assert obs.health().signals["traces"].waiting == 0, obs.health()
             own = names(fetch(obs.health().prometheus or "").decode())
             served = collector.url("PROMETHEUS", "/metrics")
@@ -95,15 +96,30 @@ def test_loki_has_the_lines_with_their_trace(
     collector = start.collector(jaeger.ports["OTLP_GRPC"], loki.url("HTTP", "/otlp"))
     with observed(tmp_path, tracing=to(collector)) as (obs, kept):
         solve_and_fail(obs)
-        assert obs.flush(30), obs.health()
+        obs.logger.warning("the budget is nearly spent", left_usd=0.2)
+        assert delivered(obs), obs.health()
         traces = {f"{span.trace_id:032x}" for span in kept.spans}
 
-    def lines() -> Any:
-        query = f'{{service_name="alex-peers"}} |= "{MESSAGE}"'
+    def found(query: str) -> list[Any]:
         url = loki.url("HTTP", "/loki/api/v1/query_range")
-        return ask(url, query=query, since="10m")["data"]["result"]
+        result: list[Any] = ask(url, query=query, since="10m")["data"]["result"]
+        return result
 
-    (stream,) = eventually(lines)
+    query = f'{{service_name="alex-peers"}} |= "{MESSAGE}"'
+    (stream,) = eventually(lambda: found(query))
     assert len(stream["values"]) == 1
     assert stream["stream"]["trace_id"] in traces
     assert stream["stream"]["severity_text"].lower() == "error"
+    own = f'{{service_name="alex-peers"}} | trace_id="{stream["stream"]["trace_id"]}"'
+    assert found(own), "what a trace's link asks for"
+    empty = [asked for asked in panel_queries() if not found(asked)]
+    assert empty == []
+
+
+def panel_queries() -> list[str]:
+    """Return what the panels of the logs dashboard ask, with what Grafana puts in."""
+    path = FOLDER / "grafana" / "dashboards" / "alex-logs.json"
+    panels = json.loads(path.read_text(encoding="utf-8"))["panels"]
+    asked = [target["expr"].replace("$__auto", "1m") for one in panels for target in one["targets"]]
+    assert len(asked) == 3
+    return asked

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from agents import by_id, observed, solve_and_fail
+from agents import by_id, delivered, observed, solve_and_fail
 from jaeger_api import arrived, compare
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def test_jaeger_returns_the_tree_that_was_recorded(
     jaeger = start.jaeger()
     with observed(tmp_path, tracing=way(jaeger), only="traces") as (obs, kept):
         solve_and_fail(obs)
-        assert obs.flush(30), obs.health()
+        assert delivered(obs), obs.health()
         recorded = by_id(kept.spans)
     found = arrived(jaeger, recorded, eventually)
     assert found.keys() == recorded.keys()

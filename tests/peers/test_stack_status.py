@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from agents import in_own_process, observed, solve_and_fail
+from agents import delivered, in_own_process, observed, solve_and_fail
 from peer_processes import ask, free_port
 
 from alexobs.cli import main
@@ -32,7 +32,7 @@ def test_status_sees_what_runs_what_is_dead_and_what_flows(
         tracing = {"exporter": "otlp", "otlp_endpoint": endpoint}
         with observed(tmp_path, tracing=tracing, only="traces") as (obs, _):
             solve_and_fail(obs)
-            assert obs.flush(30)
+            assert delivered(obs)
 
         def scraped() -> Any:
             query = 'up{job="alex"} == 1'

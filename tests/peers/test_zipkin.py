@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from agents import by_id, observed, solve_and_fail
+from agents import by_id, delivered, observed, solve_and_fail
 from peer_processes import ask
 
 from alexobs.exporters.values import attribute_text
@@ -27,7 +27,7 @@ def test_zipkin_returns_the_tree_that_was_recorded(
     tracing = {"exporter": "zipkin", "zipkin_endpoint": endpoint}
     with observed(tmp_path, tracing=tracing) as (obs, kept):
         solve_and_fail(obs)
-        assert obs.flush(30)
+        assert delivered(obs)
         recorded = by_id(kept.spans)
     traces = {f"{span.trace_id:032x}" for span in recorded.values()}
     assert len(traces) == 2
