@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from alexobs import __version__, lifecycle, parts, selfmetrics
+from alexobs.config import Config
+from alexobs.config.change import diff, pinned, restart_only
 from alexobs.config.load import load
 from alexobs.config.watch import Watcher
 from alexobs.context import RUN_KEY, SPAN_KEY, Context
-from alexobs.errors import AlexobsError
+from alexobs.errors import AlexobsError, PriceError
 from alexobs.faults import Faults
 from alexobs.health import Health, assess
 from alexobs.logger import Logger
 from alexobs.logs.lines import LINE_BYTES, Origin
 from alexobs.logs.sink import LogSink
 from alexobs.metrics import MeterProvider, MetricsCollector
+from alexobs.pipeline.enrich import Enricher
 from alexobs.pipeline.pipeline import Pipeline
 from alexobs.pipeline.stages import Stages, running_record
 from alexobs.resource import resource_of
@@ -26,12 +30,12 @@ from alexobs.tracing.announce import Announcer
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from alexobs.config import Config
     from alexobs.exporters.base import Exporter
     from alexobs.exporters.prometheus_http import PrometheusServer
     from alexobs.pipeline.enrich import FinishedSpan
+    from alexobs.pricing import Prices
     from alexobs.records import Signal
     from alexobs.tracing import Span
 
@@ -62,11 +66,14 @@ class Engine:
         self._ids = ids
         self._lock = threading.RLock()
         self._processors: list[Any] = []
+        self._is_child = False  # of a process that serves the port for Prometheus
         self._forking: list[Any] = []  # locks that are held over a fork
-        self._watcher: Watcher | None = None
+        self._watcher = self._watch(source, overrides)
+        self._following = False
         self._stdlib: Any = None
         self.prometheus: PrometheusServer | None = None
         self.resource = resource_of(self.config)
+        self.prices = parts.make_prices(self.config, self.faults)
         self.redactor = parts.make_redactor(self.config)
         self.faults.redact = self._redact_text
         self.pipeline = Pipeline(
@@ -154,7 +161,7 @@ class Engine:
 
     def _configure_pipeline(self) -> None:
         settings = self.config
-        self._enricher = parts.make_enricher(settings, self.faults)
+        self._enricher = Enricher(self._pricer(), self.faults.report)
         self._assembler = parts.make_assembler(settings, self.redactor)
         stages = Stages(
             tracing=settings.enabled and settings.tracing.enabled,
@@ -175,10 +182,17 @@ class Engine:
             settings.tracing.max_attribute_length,
         )
 
+    def _pricer(self) -> Prices | None:
+        return self.prices.prices if self.config.pricing.enabled else None
+
     def _serve_prometheus(self) -> None:
         settings = self.config.metrics
-        if self.config.enabled and settings.enabled and settings.prometheus:
+        wanted = self.config.enabled and settings.enabled and settings.prometheus
+        if wanted and self.prometheus is None and not self._is_child:
             self.prometheus = parts.serve_prometheus(self)
+        elif not wanted and self.prometheus is not None:
+            self.prometheus.stop()
+            self.prometheus = None
 
     # -- what the parts ask for ------------------------------------------------------------------
 
@@ -209,8 +223,8 @@ class Engine:
     # -- periodic tasks --------------------------------------------------------------------------
 
     def _tick(self, now_s: float) -> None:
-        if self._watcher is not None:
-            self._watcher.poll()
+        if self._following:
+            self._poll_files()
         if now_s >= self._next_metric_export_s:
             self.export_metrics()
         self._announce()
@@ -236,30 +250,45 @@ class Engine:
 
     # -- change while running --------------------------------------------------------------------
 
-    def follow(self, source: Source, overrides: Mapping[str, Any]) -> None:
-        """Apply changes of the configuration file while running."""
-        if isinstance(source, (dict, type(self.config))):
-            return
-        self._watcher = Watcher(
-            source,  # type: ignore[arg-type]
+    def follow(self) -> None:
+        """Apply changes of the files, the configuration's and the prices', while running."""
+        self._following = True
+        self.pipeline.wake()
+
+    def _watch(self, source: Source, overrides: Mapping[str, Any]) -> Watcher | None:
+        if isinstance(source, (Mapping, Config)):
+            return None
+        return Watcher(
+            source,
             self._follow_change,
             self._broken_file,
             current=self.config,
             overrides=overrides,
         )
-        self.pipeline.wake()
+
+    def _poll_files(self, *, now: bool = False) -> bool:
+        changed = self._watcher is not None and self._watcher.poll(now=now)
+        if self.prices.poll(now=now):
+            self._enricher.pricer = self._pricer()
+            changed = True
+        return changed
+
+    @property
+    def broken_files(self) -> tuple[str, ...]:
+        """What is wrong with the files now, while their last good content stays in use."""
+        config = self._watcher.problem if self._watcher is not None else None
+        return tuple(str(problem) for problem in (config, self.prices.problem) if problem)
 
     def _broken_file(self, error: AlexobsError) -> None:
         self.faults.say(f"config {error}", f"{error}\nThe last good configuration stays in use.")
 
     def reload(self) -> bool:
         """Read the file now; see `Observability.reload`."""
-        watcher = self._watcher
-        if watcher is None:
-            return False
-        changed = watcher.poll(now=True)
-        if watcher.problem is not None:
-            raise watcher.problem
+        changed = self._poll_files(now=True)
+        if self._watcher is not None and self._watcher.problem is not None:
+            raise self._watcher.problem
+        if self.prices.problem:
+            raise PriceError(self.prices.problem)
         return changed
 
     def add_processor(self, processor: Any) -> None:
@@ -279,12 +308,16 @@ class Engine:
     def reconfigure(self, config: Config) -> None:
         """Use another configuration from now on; see `Observability.reconfigure`."""
         with self._lock:
+            waiting = restart_only(diff(self.config, config))
+            config = pinned(config, self.config)
             # What can fail is made first: nothing has changed when it does.
+            prices = parts.make_prices(config, self.faults, self.prices)
             redactor = parts.make_redactor(config, self.redactor)
             rerouted = parts.routes(self.config) != parts.routes(config)
             exporters = parts.exporters_of(config) if rerouted else None
-            self.config = config
+            self.config, self.prices = config, prices
             self.redactor = self.sink.redactor = redactor
+            self.delivery.timeout_s = config.pipeline.timeout_s
             self._swap_logging()
             self.meter_provider.set_enabled(config.enabled and config.metrics.enabled)
             if exporters is None:
@@ -292,6 +325,10 @@ class Engine:
             else:
                 self.use_exporters(exporters)
             self._swap_runtime()
+            self._serve_prometheus()
+        if waiting:
+            told = ", ".join(change.key for change in waiting)
+            self.faults.say(f"restart {told}", f"restart the process to change {told}")
 
     def _follow_change(self, config: Config) -> None:
         try:
@@ -393,6 +430,7 @@ class Engine:
         if self.prometheus is not None:  # the parent serves the port
             self.prometheus.after_fork_in_child()
             self.prometheus = None
+            self._is_child = True
 
     # -- state ---------------------------------------------------------------------------------
 

@@ -116,6 +116,8 @@ def _problems(
     for signal, account in accounts.items():
         for reason, count in account.dropped.items():
             yield f"{count} {signal} records were dropped: {reason}. {_REMEDIES.get(reason, '')}"
+    for problem in engine.broken_files:
+        yield f"A file cannot be used; its last good content stays in use: {problem}"
     server = engine.prometheus
     if server is not None and server.error:
         yield f"/metrics is not served: {server.error}. Choose another metrics.prometheus_port."

@@ -11,7 +11,7 @@ from opentelemetry import metrics as otel_metrics
 from opentelemetry import trace as otel_trace
 from opentelemetry.metrics import _internal as otel_metrics_state
 
-from alexobs import __version__, instrumentation
+from alexobs import __version__, instrumentation, pricing
 from alexobs.context import attach
 from alexobs.engine import Engine
 from alexobs.faults import Faults
@@ -88,7 +88,7 @@ class Observability:
         self.tracer_provider: TracerProvider = engine.tracer_provider
         self.tracer: Tracer = engine.tracer_provider.get_tracer("alexobs", __version__)
         if watch:
-            engine.follow(source, overrides)
+            engine.follow()
 
     # -- recording -----------------------------------------------------------------------------
 
@@ -230,10 +230,11 @@ class Observability:
         return self._engine.flush(timeout_s)
 
     def reload(self) -> bool:
-        """Read the configuration file now; True when it changed anything.
+        """Read the files of the configuration and of prices now; True when anything changed.
 
         Raises:
-            ConfigError: the file cannot be used; the working configuration stays.
+            ConfigError: the configuration cannot be used; the working one stays.
+            PriceError: the prices cannot be used; the working ones stay.
         """
         return self._engine.reload()
 
@@ -290,6 +291,8 @@ def init(config: Source = None, **overrides: Any) -> Observability:
     with _lock:
         if _current is None or _current._engine.closed:  # noqa: SLF001 - our own
             _current = Observability(config, watch=True, **overrides)
+            engine = _current._engine  # noqa: SLF001 - our own
+            pricing.use(lambda: engine.prices)
             _offer_globally(_current)
             _continue_parent()
         elif config is not None or overrides:

@@ -12,11 +12,10 @@ from alexobs.exporters.prometheus_http import PrometheusServer
 from alexobs.logs.stdlib import StdlibHandler
 from alexobs.pipeline.assemble import Assembler
 from alexobs.pipeline.delivery import Delivery, Destination
-from alexobs.pipeline.enrich import Enricher
 from alexobs.pipeline.messages import ContentEncoder
 from alexobs.pipeline.spool import Spool
 from alexobs.pipeline.tail import TailBuffer
-from alexobs.pricing import Prices
+from alexobs.pricing import PriceBook
 from alexobs.redaction import Redactor
 from alexobs.sampling import TailPolicy
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from alexobs.config import Config
     from alexobs.engine import Engine
+    from alexobs.errors import PriceError
     from alexobs.exporters.base import Exporter
     from alexobs.faults import Faults
     from alexobs.logs.sink import LogSink
@@ -48,12 +48,16 @@ def make_redactor(config: Config, old: Redactor | None = None) -> Redactor | Non
     return Redactor(config.redaction, counts=None if old is None else old.counts)
 
 
-def make_enricher(config: Config, faults: Faults) -> Enricher:
-    """Return the enricher with the price list, or without one when pricing is switched off."""
-    pricer = None
-    if config.pricing.enabled:
-        pricer = Prices.load(Path(config.pricing.overrides).expanduser())
-    return Enricher(pricer, faults.report)
+def make_prices(config: Config, faults: Faults, old: PriceBook | None = None) -> PriceBook:
+    """Return the prices: `old` when their file is the same one."""
+    path = Path(config.pricing.overrides).expanduser()
+    if old is not None and old.path == path:
+        return old
+
+    def tell(error: PriceError) -> None:
+        faults.say(f"prices {error}", f"{error}\nThe last good prices stay in use.")
+
+    return PriceBook(path, tell)
 
 
 def make_assembler(config: Config, redactor: Redactor | None) -> Assembler:
@@ -121,6 +125,7 @@ def routes(config: Config) -> tuple[object, ...]:
     """Return what decides where telemetry goes: when it changes, exporters are made anew."""
     tracing = config.tracing
     return (
+        config.enabled,
         tracing.exporter,
         tracing.otlp_endpoint,
         tracing.otlp_protocol,

@@ -187,15 +187,6 @@ def test_environment_and_arguments_stay_above_the_file(tmp_path: Path) -> None:
     assert watched.watcher.current.logging.level == "error"
 
 
-def test_changes_that_need_a_restart_are_named(watched: Watched) -> None:
-    watched.write("observability: {metrics: {prometheus_port: 0}, tracing: {sample_rate: 0.5}}")
-    watched.pass_time()
-    assert [change.key for change in watched.watcher.needs_restart] == ["metrics.prometheus_port"]
-    watched.write("observability: {tracing: {sample_rate: 0.5}}")
-    watched.pass_time()
-    assert watched.watcher.needs_restart == ()
-
-
 def test_polling_now_reads_at_once_and_repeats_the_error(watched: Watched) -> None:
     watched.write(level("debug"))
     assert watched.watcher.poll(now=True)

@@ -305,9 +305,10 @@ def test_made_up_names_do_not_fill_the_memory() -> None:
 def no_own_prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    alexobs.pricing.default_prices.cache_clear()
+    monkeypatch.setattr(alexobs.pricing, "_in_use", None)
+    alexobs.pricing._configured.cache_clear()
     yield tmp_path
-    alexobs.pricing.default_prices.cache_clear()
+    alexobs.pricing._configured.cache_clear()
 
 
 def test_estimate_cost(no_own_prices: Path) -> None:
@@ -333,6 +334,17 @@ def test_estimate_cost_knows_the_users_own_prices(no_own_prices: Path) -> None:
     assert cost is not None
     assert cost.usd == 7.0
     assert cost.price_id == "overrides:any/my-model"
+
+
+def test_estimate_cost_reads_the_file_that_the_configuration_names(
+    no_own_prices: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = no_own_prices / "negotiated.yaml"
+    file.write_text("prices: [{model: my-model, input: 5, output: 6}]")
+    monkeypatch.setenv("ALEX_PRICING_OVERRIDES", str(file))
+    cost = estimate_cost("my-model", input_tokens=1_000_000)
+    assert cost is not None
+    assert cost.usd == 5.0
 
 
 def test_nothing_is_read_before_the_first_call() -> None:

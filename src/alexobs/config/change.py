@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alexobs.config.display import shown
@@ -110,6 +111,20 @@ def diff(old: Config, new: Config) -> tuple[Change, ...]:
 def restart_only(changes: Iterable[Change]) -> tuple[Change, ...]:
     """Return the changes that a running process cannot make."""
     return tuple(change for change in changes if change.restart_only)
+
+
+def pinned(wanted: Config, running: Config) -> Config:
+    """Return `wanted` with those settings of `running` that only a restart can change."""
+    for path, setting in settings().items():
+        if setting.restart_only:
+            wanted = _with(wanted, path, get(running, path))
+    return wanted
+
+
+def _with(section: Any, path: Path, value: Any) -> Any:
+    name, *below = path
+    inner = _with(getattr(section, name), tuple(below), value) if below else value
+    return replace(section, **{name: inner})
 
 
 def _change(path: Path, old: Any, new: Any) -> Change:

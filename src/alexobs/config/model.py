@@ -79,9 +79,9 @@ class MetricsConfig(_Shown):
     """Seconds between two OTLP metric exports."""
     temporality: Literal["cumulative", "delta"] = "cumulative"
     """Temporality of OTLP sums and histograms."""
-    cardinality_limit: Annotated[int, Range(1, 1_000_000)] = 2000
+    cardinality_limit: Annotated[int, Range(1, 1_000_000), RESTART_ONLY] = 2000
     """Series per instrument; the rest is summed in one series with `otel.metric.overflow`."""
-    boundaries: Annotated[Mapping[str, tuple[float, ...]], Increasing()] = field(
+    boundaries: Annotated[Mapping[str, tuple[float, ...]], Increasing(), RESTART_ONLY] = field(
         default_factory=dict
     )
     """Histogram boundaries by instrument name, in the instrument's unit."""
@@ -137,13 +137,13 @@ class TracingConfig(_Shown):
     """Events per span."""
     max_links: Limit = 128
     """Links per span."""
-    service_name: str = ""
+    service_name: Annotated[str, RESTART_ONLY] = ""
     """`service.name`; default: `OTEL_SERVICE_NAME`, else the name of the program."""
-    service_version: str = ""
+    service_version: Annotated[str, RESTART_ONLY] = ""
     """`service.version`."""
-    environment: str = ""
+    environment: Annotated[str, RESTART_ONLY] = ""
     """`deployment.environment.name`."""
-    resource: Mapping[str, str] = field(default_factory=dict)
+    resource: Annotated[Mapping[str, str], RESTART_ONLY] = field(default_factory=dict)
     """Further resource attributes."""
 
 
@@ -170,7 +170,7 @@ class PricingConfig(_Shown):
     enabled: bool = True
     """Estimate the cost of calls."""
     overrides: str = "~/.alex/prices.yaml"
-    """File with your own prices; need not exist."""
+    """File with your own prices; need not exist, and is followed while the process runs."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -195,9 +195,9 @@ class PipelineConfig(_Shown):
     """Write batches to disk before they are sent."""
     spool_dir: Annotated[str, NotEmpty(), RESTART_ONLY] = "~/.alex/spool"
     """Folder of the spool."""
-    spool_max_bytes: Bytes = 268_435_456
+    spool_max_bytes: Annotated[int, Range(1, 1 << 50), RESTART_ONLY] = 268_435_456
     """Bytes that the spool of one process may take."""
-    spool_max_age_s: Annotated[float, Range(1.0, 315_360_000.0)] = 604_800.0
+    spool_max_age_s: Annotated[float, Range(1.0, 315_360_000.0), RESTART_ONLY] = 604_800.0
     """Seconds after which spooled batches are given up."""
     shutdown_timeout_s: Annotated[float, Range(0.0, 3600.0)] = 5.0
     """Seconds that the end of the process may take for delivery."""

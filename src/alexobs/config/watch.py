@@ -9,7 +9,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from alexobs.config import document
-from alexobs.config.change import Change, diff, restart_only
+from alexobs.config.followed import FollowedFile
 from alexobs.config.load import config_file, load_content
 from alexobs.errors import ConfigError
 
@@ -17,14 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from alexobs.config.model import Config
-
-SETTLE_S = 0.1
-"""A file has to look the same for this long: editors truncate first and write then."""
-_RACY_NS = 2_000_000_000
-"""A file younger than this may change again with the same time stamp (FAT: two seconds)."""
-
-_Look = tuple[int, ...]
-_ABSENT: _Look = ()
 
 
 class Watcher:
@@ -57,25 +49,17 @@ class Watcher:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = config_file(environ) if path is None else FilePath(path).expanduser()
+        self._file = FollowedFile(self.path, interval_s, clock=clock)
         self._on_change = on_change
         self._on_error = on_error
-        self._interval_s = interval_s
         self._overrides = overrides
         self._environ = environ
-        self._clock = clock
         self._lock = threading.RLock()
         self._pid = os.getpid()
-        self._next = 0.0
-        self._seen: _Look | None = None  # how the file looked when it was read last
-        self._racy = False
-        self._pending: tuple[_Look, float] | None = None  # another look, and since when
         self._content: bytes | None = None
         self.problem: ConfigError | None = None
         """What is wrong with the file now, while the last good configuration stays."""
-        self.needs_restart: tuple[Change, ...] = ()
-        """Changes since the start that wait for a restart of the process."""
         self.current = self._loaded() if current is None else current
-        self._started_with = self.current
 
     def poll(self, *, now: bool = False) -> bool:
         """Look at the file when it is time, and return whether the configuration changed.
@@ -83,13 +67,13 @@ class Watcher:
         Args:
             now: look and load at once, whether or not anything seems to have changed.
         """
-        if not now and self._clock() < self._next:
+        if not (now or self._file.due):
             return False
         self._renew_after_fork()
         if not self._lock.acquire(blocking=now):
             return False
         try:
-            return self._poll(now)
+            return self._file.changed(now=now) and self._read(now)
         finally:
             self._lock.release()
 
@@ -97,40 +81,6 @@ class Watcher:
         if self._pid != os.getpid():  # the parent may have held it
             self._pid = os.getpid()
             self._lock = threading.RLock()
-
-    def _poll(self, now: bool) -> bool:
-        time_s = self._clock()
-        look = self._look()
-        if not now and not self._settled(look, time_s):
-            self._next = time_s + min(SETTLE_S, self._interval_s)
-            return False
-        self._next = time_s + self._interval_s
-        self._pending = None
-        if not now and look == self._seen and not self._racy:
-            return False
-        self._seen = look
-        self._racy = look != _ABSENT and abs(time.time_ns() - look[3]) < _RACY_NS
-        return self._read(now)
-
-    def _look(self) -> _Look:
-        try:
-            status = self.path.stat()  # follows links, so a swapped link is another file
-        except (OSError, ValueError):
-            return _ABSENT
-        return (
-            status.st_dev,
-            status.st_ino,
-            status.st_size,
-            status.st_mtime_ns,
-            status.st_ctime_ns,
-        )
-
-    def _settled(self, look: _Look, time_s: float) -> bool:
-        if look == self._seen:
-            return True
-        if self._pending is None or self._pending[0] != look:
-            self._pending = (look, time_s)
-        return time_s - self._pending[1] >= SETTLE_S
 
     def _read(self, now: bool) -> bool:
         try:
@@ -161,7 +111,6 @@ class Watcher:
         if config == self.current:
             return False
         self.current = config
-        self.needs_restart = restart_only(diff(self._started_with, config))
         self._on_change(config)
         return True
 

@@ -91,7 +91,7 @@ class Delivery:
         self.replay = Replay(spool.directory, max_bytes=max_dead_bytes, max_age_s=max_age_s)
         self._spool = spool
         self._accounting = accounting
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._lock: AbstractContextManager[object] = lock or threading.RLock()
         self._sending = threading.Lock()
         self._say = say
@@ -225,7 +225,7 @@ class Delivery:
             self._upkeep(now)
             self._send_announcements()
             for route in self._routes:
-                self._send_one(route, now, self._timeout_s)
+                self._send_one(route, now, self.timeout_s)
             self._finish_replays()
         finally:
             self._sending.release()
@@ -264,7 +264,7 @@ class Delivery:
             batch = self._announcements.popleft()
             route = self._by_kind.get((batch.encoding, batch.signal))
             if route is not None and not route.lane.backoff.failures:
-                _send(route.destination.sender, batch, self._timeout_s)
+                _send(route.destination.sender, batch, self.timeout_s)
 
     def _drain_route(self, route: Route, deadline: float) -> None:
         eager = True
@@ -273,7 +273,7 @@ class Delivery:
                 if route not in self._routes or not route.lane.own_waiting():
                     return
             self._send_one(
-                route, now, min(self._timeout_s, deadline - now), eager=eager, foreign=False
+                route, now, min(self.timeout_s, deadline - now), eager=eager, foreign=False
             )
             if route.lane.backoff.failures:
                 if self._spool.durable and route.destination.spoolable:
@@ -286,7 +286,7 @@ class Delivery:
         self._next_upkeep = -math.inf
         while (now := self._clock()) < deadline:
             self._upkeep(now)
-            timeout_s = min(self._timeout_s, deadline - now)
+            timeout_s = min(self.timeout_s, deadline - now)
             sent = [self._send_one(route, now, timeout_s) for route in self._routes]
             self._finish_replays()
             if not any(sent) and self._next_upkeep > now:

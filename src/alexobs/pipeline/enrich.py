@@ -105,7 +105,7 @@ class Enricher:
     """Reads calls and prices them. `fault` takes what goes wrong in an extractor."""
 
     def __init__(self, pricer: Pricer | None, fault: Any) -> None:
-        self._pricer = pricer
+        self.pricer = pricer
         self._fault = fault
 
     def enrich(self, span: FinishedSpan) -> Enriched:
@@ -117,9 +117,9 @@ class Enricher:
 
     def priced(self, observation: LLMObservation) -> LLMObservation:
         """Return the observation with its cost, when it came without and can be priced."""
-        if observation.cost_usd is not None or observation.usage is None or self._pricer is None:
+        if observation.cost_usd is not None or observation.usage is None or self.pricer is None:
             return observation
-        cost = self._pricer.cost(observation.provider, observation.model, observation.usage)
+        cost = self.pricer.cost(observation.provider, observation.model, observation.usage)
         return observation._replace(cost_usd=cost.usd) if isinstance(cost, Cost) else observation
 
     def _enrich(self, span: FinishedSpan) -> Enriched:
@@ -138,7 +138,7 @@ class Enricher:
             usage = facts.usage
             if usage is not None:
                 _add_usage(attributes, usage)
-            if facts.billed and self._pricer is not None:
+            if facts.billed and self.pricer is not None:
                 cost = self._price(span, facts, attributes)
         if facts.error_type:
             attributes[semconv.ERROR_TYPE] = facts.error_type
@@ -158,7 +158,7 @@ class Enricher:
                 attributes[semconv.ALEX_COST_UNPRICED] = "no usage reported"
             return None
         try:
-            cost = self._pricer.cost(  # type: ignore[union-attr]
+            cost = self.pricer.cost(  # type: ignore[union-attr]
                 facts.provider,
                 facts.request_model or facts.response_model,
                 usage,

@@ -46,7 +46,7 @@ class Prices:
     """
 
     def __init__(self, overrides: Overrides | None = None) -> None:
-        self._overrides = overrides or Overrides()
+        self.overrides = overrides or Overrides()
         self._cache: dict[Any, _Entry] = {}
 
     @classmethod
@@ -151,7 +151,7 @@ class Prices:
 
     def _own(self, provider: str, names: list[str], day: str) -> _Entry | None:
         for name in names:
-            override = self._overrides.find(provider, name, day)
+            override = self.overrides.find(provider, name, day)
             if override is not None:
                 return self._from_override(override, provider, name, day)
         return None
@@ -159,7 +159,7 @@ class Prices:
     def _from_override(self, override: Override, provider: str, name: str, day: str) -> _Entry:
         price_id = f"overrides:{override.provider or provider or 'any'}/{name}"
         if not override.same_as:
-            return Table(override.prices, price_id=price_id, price_date=self._overrides.date)
+            return Table(override.prices, price_id=price_id, price_date=self.overrides.date)
         seller, _, model = override.same_as.rpartition("/")
         entry = self._bundled(seller, [model], day, "", "")
         if isinstance(entry, Unpriced):
