@@ -41,7 +41,8 @@ def render(dashboard: Dashboard) -> dict[str, Any]:
         "annotations": {"list": []},
         "links": [
             {"type": "dashboards", "title": "ALEX", "tags": ["alexobs"], "asDropdown": True}
-            | {"includeVars": True, "keepTime": True}
+            | {"includeVars": True, "keepTime": True, "targetBlank": False}
+            | {"icon": "external link", "tooltip": "The other dashboards"}
         ],
         "templating": {"list": [_source(), *map(_variable, dashboard.variables)]},
         "panels": list(_placed(dashboard.panels)),
