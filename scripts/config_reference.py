@@ -88,7 +88,8 @@ A running process looks at the file about once a second.
 A change takes effect without a restart and without a lost record.
 A file that is broken or deleted never replaces the configuration in use.
 Its problem is reported once, and stands in `health()` until it is repaired.
-The settings that need a restart say so below; until then they keep their value, and one warning names them.
+The settings that need a restart say so below.
+Until then they keep their value, and one warning names them.
 
 ## Settings
 """

@@ -195,7 +195,8 @@ def test_a_terminal_that_knows_few_characters(path: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, check=False, env=environ
     )
     assert done.returncode == 1, done.stderr
-    assert done.stdout == rb'tracing.service_name: "" \u2192 \xfcn\xef (needs a restart)' + os.linesep.encode()
+    line = rb'tracing.service_name: "" \u2192 \xfcn\xef (needs a restart)'
+    assert done.stdout == line + os.linesep.encode()
 
 
 class Command:
