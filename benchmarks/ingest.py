@@ -131,13 +131,24 @@ def span(
     )
 
 
-def bodies(count: int, batch: int, *, foreign: bool, seed: int = 1) -> list[bytes]:
-    """Return encoded requests of `batch` spans each, `count` spans in all."""
+def bodies(
+    count: int,
+    batch: int,
+    *,
+    foreign: bool,
+    seed: int = 1,
+    ago_s: int = 900,
+    length_s: int = 900,
+) -> list[bytes]:
+    """Return encoded requests of `batch` spans each, `count` spans in all.
+
+    The first one started `ago_s` seconds ago, the last one `length_s` later.
+    """
     random_ = random.Random(seed)
     scope = Scope("somebody.elses" if foreign else "alexobs", "1")
     resource = Resource({"service.name": "bench", "service.instance.id": "1"})
-    start_ns = time.time_ns() - 900 * 10**9
-    step_ns = 900 * 10**9 // max(count, 1)
+    start_ns = time.time_ns() - ago_s * 10**9
+    step_ns = length_s * 10**9 // max(count, 1)
     made: list[bytes] = []
     spans: list[SpanData] = []
     trace_id = 0
@@ -183,6 +194,10 @@ class ServerProcess:
                 "--http-port",
                 "0",
                 "--web-port",
+                "0",
+                "--retention-days",
+                "0",
+                "--retention-gb",
                 "0",
             ],
             stdout=subprocess.PIPE,

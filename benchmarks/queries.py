@@ -1,6 +1,7 @@
-"""How long the server's questions take over many spans, at the store.
+"""How long the server's questions take over many spans, through HTTP.
 
-The data file is filled through the server's own way in, without HTTP.
+The data file is filled through the server's own way in, without HTTP: a tenth of the spans in the
+last 15 minutes before it was filled, the others over ten days.
 
     python benchmarks/queries.py [--spans 1000000] [--rounds 5] [--keep FOLDER]
 """
@@ -8,14 +9,15 @@ The data file is filled through the server's own way in, without HTTP.
 from __future__ import annotations
 
 import argparse
+import http.client
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ingest import bodies
+from ingest import ServerProcess, bodies
 
 from alexobs import semconv
 from alexobs.exporters.otlp.encode import encode_spans
@@ -26,11 +28,12 @@ from alexobs.server.ingest.writer import FullError, Writer
 from alexobs.server.store import Retention, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 BIG_TRACE = 10_000
 # Distinct spans are made once and repeated under new ids, because making them is the slow part.
 DISTINCT = 40_000
+DAYS = 10
 
 
 def fill(store: Store, spans: int) -> None:
@@ -41,12 +44,22 @@ def fill(store: Store, spans: int) -> None:
     made = 0
     while made < spans:
         count = min(DISTINCT, spans - made)
-        put(writer, checker, bodies(count, 4000, foreign=False, seed=made))
+        ago_s, length_s = when(made, count, spans)
+        requests = bodies(count, 4000, foreign=False, seed=made, ago_s=ago_s, length_s=length_s)
+        put(writer, checker, requests)
         made += count
         print(f"\r{made:,} spans", end="", file=sys.stderr, flush=True)
     writer.stop()
     store.tidy()
     print(file=sys.stderr)
+
+
+def when(made: int, count: int, spans: int) -> tuple[int, int]:
+    """Return how long ago these spans began, and for how long: a tenth falls in 15 minutes."""
+    early, window_s = 0.9 * spans, DAYS * 86_400
+    if made >= early:
+        return 900, 900
+    return round(window_s * (1 - made / early)) + 900, round(window_s * count / early)
 
 
 def put(writer: Writer, checker: Checker, requests: Iterable[bytes]) -> None:
@@ -80,41 +93,43 @@ def big_trace() -> bytes:
     )
 
 
-def timed(run: Callable[[], Any], rounds: int) -> float:
-    """Return the median of `rounds` in milliseconds; a first one warms up."""
-    run()
+def timed(port: int, path: str, rounds: int) -> float:
+    """Return the median of `rounds` requests in milliseconds; a first one warms up."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     times = []
-    for _ in range(rounds):
+    for _ in range(rounds + 1):
         begun = time.perf_counter()
-        run()
+        client.request("GET", path)
+        response = client.getresponse()
+        body = response.read()
         times.append((time.perf_counter() - begun) * 1000)
-    return statistics.median(times)
+        if response.status != 200:
+            raise SystemExit(f"{path}: {response.status} {body[:200]!r}")
+    client.close()
+    return statistics.median(times[1:])
 
 
-def questions(store: Store) -> dict[str, tuple[Callable[[], Any], float]]:
-    """Return what is asked, and the goal in milliseconds."""
-    now_ns = time.time_ns()
-    minute = now_ns // 60_000_000_000
+def questions(now_ms: int) -> dict[str, tuple[str, float | None]]:
+    """Return what is asked, and the goal in milliseconds where there is one."""
 
-    def panels(minutes: int) -> None:
-        asked = {"from_minute": minute - minutes, "to_minute": minute + 1, "step": minutes // 15}
-        store.query("api_panels", **asked)
-        store.query("api_panel_latency", **asked)
-        store.query("api_active_sessions", to_ns=now_ns)
-
-    def traces() -> None:
-        since_ns = now_ns - 3600 * 10**9
-        store.query("api_traces", from_ns=since_ns, to_ns=now_ns, limit=50, filtered=False)
+    def last(minutes: int) -> str:
+        return f"from={now_ms - minutes * 60_000}&to={now_ms}"
 
     return {
-        "the eight panels, 15 minutes": (lambda: panels(15), 100),
-        "the eight panels, a day": (lambda: panels(1440), 100),
-        "one trace of 10,000 spans": (
-            lambda: store.arrow("api_trace_spans", trace_id=f"{7:032x}").num_rows,
-            150,
-        ),
-        "list of traces": (traces, 30),
-        "the newest 50 traces, of all": (lambda: store.query("traces", limit=50), 30),
+        "the eight panels, 15 minutes": (f"/api/panels?{last(15)}", 100),
+        "the eight panels, a day": (f"/api/panels?{last(1440)}", 100),
+        f"the eight panels, {DAYS} days": (f"/api/panels?{last(1440 * DAYS)}", 100),
+        "the eight panels, a day, one model": (f"/api/panels?{last(1440)}&model=gpt-4o", 100),
+        "one trace of 10,000 spans": (f"/api/traces/{7:032x}", 150),
+        "list of traces": ("/api/traces?limit=50", 30),
+        "list of traces, 15 minutes": (f"/api/traces?limit=50&{last(15)}", 30),
+        "list of traces, a day": (f"/api/traces?limit=50&{last(1440)}", 30),
+        "list of traces, a day, by cost": (f"/api/traces?limit=50&sort=cost&{last(1440)}", None),
+        "list of traces, one model": ("/api/traces?limit=50&model=gpt-4o", None),
+        "list of sessions": ("/api/sessions?limit=50", None),
+        "list of sessions, a day": (f"/api/sessions?limit=50&{last(1440)}", None),
+        "costs, a day": (f"/api/costs?{last(1440)}", None),
+        f"costs, {DAYS} days": (f"/api/costs?{last(1440 * DAYS)}", None),
     }
 
 
@@ -126,19 +141,22 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.keep or Path(temporary)
-        begun = time.perf_counter()
         store = Store(folder, Retention(days=0, max_bytes=0))
-        opened = time.perf_counter() - begun
-        if store.sql("SELECT count(*) FROM finished_spans").rows[0][0] == 0:
+        if not count_of(store):
             fill(store, args.spans)
-        count = store.sql("SELECT count(*) FROM finished_spans").rows[0][0]
-        print(
-            f"{count:,} spans, {store.size_bytes() / count:.0f} bytes each, "
-            f"opened in {opened:.2f} s"
-        )
-        for name, (run, goal_ms) in questions(store).items():
-            print(f"{name:40} {timed(run, args.rounds):9.1f} ms   goal {goal_ms:g} ms")
+        count, size = count_of(store), store.size_bytes()
+        newest_ms = store.sql("SELECT max(start_ns) // 1000000 FROM finished_spans").rows[0][0]
         store.close()
+        server = ServerProcess(folder)
+        print(f"{count:,} spans, {size / count:.0f} bytes each, started in {server.start_s:.2f} s")
+        for name, (path, goal_ms) in questions(newest_ms).items():
+            goal = f"goal {goal_ms:g} ms" if goal_ms else ""
+            print(f"{name:40} {timed(server.web, path, args.rounds):9.1f} ms   {goal}")
+        server.stop()
+
+
+def count_of(store: Store) -> int:
+    return int(store.sql("SELECT count(*) FROM finished_spans").rows[0][0])
 
 
 if __name__ == "__main__":

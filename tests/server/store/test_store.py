@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -12,9 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from alexobs import semconv
 from alexobs.errors import ServerError
 from alexobs.exporters.otlp.encode import encode_spans
 from alexobs.records import Resource, Scope, SpanData
+from alexobs.server.ingest import proto
 from alexobs.server.ingest.decode import Checker
 from alexobs.server.ingest.normalise import Normaliser
 from alexobs.server.ingest.writer import Writer
@@ -46,6 +49,25 @@ def put(store: Store, spans: Sequence[SpanData]) -> None:
     body = encode_spans(spans, Resource({"service.name": "test"}))
     checked = Checker(normaliser).check("traces", body)
     writer.submit(checked, len(body)).result(10)
+    writer.stop()
+
+
+def announce(store: Store, number: int) -> None:
+    """Say that a span runs, as its process does when it starts."""
+    request = proto.LogsRequest()
+    record = (
+        request.resource_logs.add()
+        .scope_logs.add()
+        .log_records.add(
+            event_name=semconv.EVENT_SPAN_RUNNING,
+            trace_id=(1).to_bytes(16, "big"),
+            span_id=number.to_bytes(8, "big"),
+        )
+    )
+    proto.set_attributes(record.attributes, {"alex.span.start_ns": time.time_ns()})
+    normaliser = Normaliser()
+    writer = Writer(store, normaliser)
+    writer.submit(Checker(normaliser).check_message("logs", request), 100).result(10)
     writer.stop()
 
 
@@ -181,6 +203,51 @@ def test_users_sql_ends_in_time(store: Store) -> None:
         store.sql("SELECT count(*) FROM range(1000000000000) a, range(1000000) b", timeout_s=0.2)
     assert time.monotonic() - begun < 5
     assert store.sql("SELECT 1").rows == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT list(range) FROM range(100000000)",
+        "SELECT count(DISTINCT range::VARCHAR) FROM range(10000000)",
+    ],
+)
+def test_users_sql_is_bounded_in_memory(tmp_path: Path, text: str) -> None:
+    store = Store(tmp_path / "data", memory_limit="64MB")
+    with pytest.raises(QueryError, match=r"Out of Memory|took longer"):
+        store.sql(text, timeout_s=1)
+    put(store, [span(1)])  # and the writer still has room
+    assert rows(store, "SELECT name FROM spans") == [("span 1",)]
+    store.close()
+
+
+def test_closing_stops_questions_that_run(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        endless = "SELECT count(*) FROM range(1000000000) a, range(1000000000) b"
+        asked = pool.submit(store.sql, endless, timeout_s=60)
+        while not asked.running():
+            time.sleep(0)
+        time.sleep(0.05)
+        begun = time.monotonic()
+        store.close()
+        assert time.monotonic() - begun < 4
+        with pytest.raises(QueryError, match="was stopped"):
+            asked.result(1)
+    with pytest.raises(ServerError, match="closed"):
+        store.sql("SELECT 1")
+
+
+def test_running_spans_of_dead_processes_go(store: Store) -> None:
+    announce(store, 1)
+    hour_ns = 3600 * 10**9
+    now_ns = time.time_ns()
+    store.tidy(now_ns + hour_ns - 60 * 10**9)
+    assert rows(store, "SELECT count(*) FROM spans WHERE status = 'running'") == [(1,)]
+    store.tidy(now_ns + hour_ns + 60 * 10**9)
+    assert rows(store, "SELECT count(*) FROM spans") == [(0,)]
+    put(store, [span(1)])  # its end is taken all the same
+    assert rows(store, "SELECT name FROM spans") == [("span 1",)]
 
 
 def test_users_sql_is_cut_after_so_many_rows(store: Store) -> None:

@@ -45,7 +45,8 @@ def run(
             columns = [column[0] for column in found.description or ()]
             rows, more = _fetch(found, max_rows)
         except duckdb.InterruptException:
-            raise QueryError(f"the query took longer than {timeout_s:g} s") from None
+            why = f"took longer than {timeout_s:g} s" if late.is_set() else "was stopped"
+            raise QueryError(f"the query {why}") from None
         except (duckdb.Error, RuntimeError) as error:
             message = f"took longer than {timeout_s:g} s" if late.is_set() else str(error)
             raise QueryError(message) from None

@@ -27,6 +27,8 @@ _MEASURED: Final = ("finished_spans", "log_rows", "point_rows")
 _ROOM: Final = 0.9
 # Sums are summed up again when there are so many of them.
 COMPACT_ROWS: Final = 200_000
+# A living process sends its metrics every 15 s; one without metrics may wait long for its user.
+SILENT_NS: Final = 3600 * 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,14 @@ class Keeper:
             self._delete_before(cutoff)
         self._compact()
         return cutoff
+
+    def forget_silent(self, heard_ns: dict[int, int], opened_ns: int, now_ns: int) -> None:
+        """Delete running spans of processes that were last heard of too long ago."""
+        found = run(self._connection, "SELECT DISTINCT resource_id FROM running_spans")
+        silent = [row[0] for row in found if heard_ns.get(row[0], opened_ns) < now_ns - SILENT_NS]
+        if silent:
+            text = "DELETE FROM running_spans WHERE list_contains($silent::UBIGINT[], resource_id)"
+            run(self._connection, text, {"silent": silent})
 
     def used_bytes(self) -> int:
         """Return the bytes in use: the file without the blocks that are free again."""

@@ -30,6 +30,9 @@ FILE_NAME: Final = "alexobs.duckdb"
 MEMORY_LIMIT: Final = "1GB"
 # A commit appends to the write-ahead log; beyond this size it is folded into the file.
 CHECKPOINT_SIZE: Final = "128MB"
+# How long running questions have to end when the store is closed; each is told to at once.
+_CLOSE_S: Final = 5.0
+_ASK_AGAIN_S: Final = 0.02
 
 
 class Store:
@@ -38,20 +41,29 @@ class Store:
     Args:
         folder: where the file is; made when absent, for its owner alone.
         retention: what `tidy` keeps.
+        memory_limit: what all questions and the writer hold together, at most.
 
     Raises:
         ServerError: another process owns the data, a newer version wrote it, or it is damaged.
     """
 
-    def __init__(self, folder: Path, retention: Retention | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        retention: Retention | None = None,
+        *,
+        memory_limit: str = MEMORY_LIMIT,
+    ) -> None:
         self.path = folder / FILE_NAME
-        self._main = _open(folder, self.path)
+        self._main = _open(folder, self.path, memory_limit)
         try:
             schema.prepare(self._main)
             _lock_down(self._main)
             self._writer = self._main.cursor()
             self._readers: list[duckdb.DuckDBPyConnection] = []
-            self._lock = threading.Lock()
+            self._reading: set[duckdb.DuckDBPyConnection] = set()
+            self._closing = False
+            self._lock = threading.Condition(threading.Lock())
             self._changed = threading.Condition()
             self.committed = self._last_seq()
             self._keeper = Keeper(self._writer, retention or Retention())
@@ -59,13 +71,21 @@ class Store:
             self._seen_messages = SeenMessages(self._writer)
             self._running = bool(_flat(self._main, "SELECT 1 FROM running_spans LIMIT 1"))
             self._known_resources = set(_flat(self._main, "SELECT resource_id FROM resources"))
+            self._opened_ns = time.time_ns()
+            self._heard_ns: dict[int, int] = {}
         except BaseException:
             self._main.close()
             raise
 
     def close(self) -> None:
-        """Fold the log into the file and close it."""
+        """Stop questions that still run, fold the log into the file and close it."""
         with self._lock:
+            self._closing = True
+            give_up = time.monotonic() + _CLOSE_S
+            while self._reading and time.monotonic() < give_up:
+                for reader in self._reading:  # between two queries of one there is nothing to stop
+                    reader.interrupt()
+                self._lock.wait(_ASK_AGAIN_S)
             for reader in self._readers:
                 reader.close()
             self._readers.clear()
@@ -85,19 +105,24 @@ class Store:
         except BaseException:
             _roll_back(writer)
             raise
-        self._known_resources.update(row[0] for row in group.resources)
+        for row in group.resources:
+            self._known_resources.add(row[0])
+            self._heard_ns[row[0]] = group.time_ns
         self._seen_messages.add(fresh)
         with self._changed:
             self.committed = seq
             self._changed.notify_all()
         return seq
 
-    def tidy(self) -> int:
+    def tidy(self, now_ns: int | None = None) -> int:
         """Delete what is older or more than is kept; return the cut-off, 0 when nothing went.
 
-        Belongs to the thread that commits.
+        Spans that were announced go as well when their process has sent nothing for so long that
+        it must have died: their end is taken whenever it comes. Belongs to the thread that commits.
         """
-        cutoff = self._keeper.run(time.time_ns())
+        now_ns = now_ns or time.time_ns()
+        cutoff = self._keeper.run(now_ns)
+        self._keeper.forget_silent(self._heard_ns, self._opened_ns, now_ns)
         if cutoff:
             self._seen_messages.forget()
         return cutoff
@@ -195,12 +220,17 @@ class Store:
     @contextmanager
     def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._lock:
+            if self._closing:
+                raise ServerError("the store is closed")
             reader = self._readers.pop() if self._readers else self._main.cursor()
+            self._reading.add(reader)
         try:
             yield reader
         finally:
             with self._lock:
+                self._reading.remove(reader)
                 self._readers.append(reader)
+                self._lock.notify()
 
     def _last_seq(self) -> int:
         tables = ("finished_spans", "running_spans", "log_rows", "point_rows", "trace_parts")
@@ -209,13 +239,13 @@ class Store:
         return seq
 
 
-def _open(folder: Path, path: Path) -> duckdb.DuckDBPyConnection:
+def _open(folder: Path, path: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         return duckdb.connect(
             str(path),
             config={
-                "memory_limit": MEMORY_LIMIT,
+                "memory_limit": memory_limit,
                 "checkpoint_threshold": CHECKPOINT_SIZE,
                 "storage_compatibility_version": "latest",
                 "autoinstall_known_extensions": "false",
