@@ -61,7 +61,7 @@ class Model:
 
 @pytest.fixture
 def obs(settings: dict[str, Any]) -> Iterator[Observability]:
-    settings["pipeline"] |= {"timeout_s": 2.0, "batch_max_records": 128}
+    settings["pipeline"] |= {"timeout_s": 3.0, "batch_max_records": 128}
     with Observability(settings) as made:
         yield made
 

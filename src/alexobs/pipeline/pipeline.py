@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from alexobs.pipeline.accounting import SIGNALS, Accounting, SignalAccount
 from alexobs.pipeline.assemble import cut_long_texts
-from alexobs.pipeline.queue import RecordQueue
+from alexobs.pipeline.queue import GATHER, RecordQueue
 from alexobs.records import Batch
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from alexobs.pipeline.stages import Stages
     from alexobs.records import LogRecord, MetricData, Resource, Signal, SpanData
 
-LOOK_S = 0.025  # between two looks at the queue while records come in
-IDLE_AFTER_S = 0.3  # without records, the worker sleeps until it is woken
-GATHER = 128  # records that are worked on without waiting for more
+LOOK_S = 0.025  # after being woken: what comes first is seldom alone
 TICK_S = 1.0  # between two rounds of periodic tasks
 SLICE_GOAL_S = 0.001  # of work before other threads get the interpreter
 MAX_SLICE = 256  # records
@@ -171,57 +169,56 @@ class Pipeline:
         stages = self._stages
         if stages is not None:
             stages.assembler.warm_up()  # without the lock, which a scrape may wait for
-        last_record = time.monotonic()
-        next_tick = last_record + TICK_S
+        next_tick = time.monotonic() + TICK_S
         while not self._stopping:
             now = time.monotonic()
             try:
-                if self._round(now):
-                    last_record = now
+                self._round(now)
                 if now >= next_tick:
                     next_tick = now + TICK_S
                     if self._tick is not None:
                         self._tick(now)
             except Exception as fault:
                 self._fault("worker", fault)
-            if now - last_record < IDLE_AFTER_S or self._waiting_since:
+            if self._wake.wait(self._rest_s(next_tick)) and not self._stopping:
+                self._wake.clear()
                 time.sleep(LOOK_S)
-                continue
-            self.queue.idle = True
-            if not len(self.queue):
-                self._wake.wait(TICK_S)
-            self._wake.clear()
-            self.queue.idle = False
 
-    def _round(self, now: float) -> bool:
-        """Do what is due, in slices; tell whether anything was there.
+    def _rest_s(self, next_tick: float) -> float:
+        """Return for how long nothing is due, unless more comes in."""
+        sink = self.sink
+        if sink is not None and sink.blocked:
+            return LOOK_S
+        now = time.monotonic()
+        if not self._waiting_since:
+            self.queue.idle = True  # first, so that what is put from now on wakes
+            if len(self.queue):
+                self._mark_waiting(now)
+        until = next_tick
+        if self._waiting_since:
+            until = min(until, self._waiting_since + self._config.linger_s)
+        return max(until - now, PAUSE_S)
+
+    def _round(self, now: float) -> None:
+        """Do what is due, in slices.
 
         Records gather first: one alone, with cold caches, costs three times as much as one of
         many, and sending comes after `linger_s` anyway.
         """
-        waiting = len(self.queue)
-        if waiting:
-            self._mark_waiting(now)
         due = bool(self._waiting_since) and now - self._waiting_since >= self._config.linger_s
-        if due or waiting >= GATHER:
+        if due or len(self.queue) >= GATHER:
             while self._work_slice():
                 time.sleep(PAUSE_S)
                 if len(self.queue) < self._slice:
                     break
-        lines = self._drain_lines()
+        self._drain_lines()
         if due:
             self.encode_staged(pause=True)
-        return bool(waiting or lines)
 
-    def _drain_lines(self) -> int:
-        sink, drained = self.sink, 0
-        while sink is not None and (sink.waiting or sink.blocked):
-            lines = sink.drain(LOG_SLICE)
-            if not lines:
-                break
-            drained += lines
+    def _drain_lines(self) -> None:
+        sink = self.sink
+        while sink is not None and (sink.waiting or sink.blocked) and sink.drain(LOG_SLICE):
             time.sleep(PAUSE_S)
-        return drained
 
     def _run_sender(self) -> None:
         while not self._stopping:

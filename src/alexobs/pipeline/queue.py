@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # Below this many waiting records nothing is measured: the worker is keeping up, and what it has
 # not seen yet belongs mostly to the application anyway.
 CHECK_FROM = 256
+GATHER = 128  # records that are worked on without waiting for more
 RECORD_BYTES = 600  # of a record without its texts
 CALL_BYTES = 8_192  # of a call: its messages are the application's, shared by many records
 
@@ -23,7 +24,7 @@ class RecordQueue:
     Args:
         max_records: records that may wait.
         max_bytes: estimated bytes that may wait.
-        wake: called when the queue stops being idle.
+        wake: called when the queue stops being idle, and when `GATHER` records wait.
     """
 
     def __init__(self, max_records: int, max_bytes: int, wake: Callable[[], None]) -> None:
@@ -31,7 +32,8 @@ class RecordQueue:
         self._wake = wake
         self._max_records = max_records
         self._max_bytes = max_bytes
-        self._check_at = min(CHECK_FROM, max_records)
+        self._check_at = min(GATHER, max_records)
+        self._gathered = False  # the worker was told
         self._lock = threading.Lock()
         self._taken = 0
         self._measured = 0  # of the oldest records, `_measured_bytes` or less
@@ -56,8 +58,9 @@ class RecordQueue:
             taken = [pop() for _ in range(min(limit, len(self._records)))]
             self._taken += len(taken)
             self._measured = max(0, self._measured - len(taken))
-            if len(self._records) < CHECK_FROM:
-                self._check_at = min(CHECK_FROM, self._max_records)
+            if len(self._records) < GATHER:
+                self._check_at = min(GATHER, self._max_records)
+                self._gathered = False
                 self._measured = self._measured_bytes = 0
         return taken
 
@@ -66,13 +69,14 @@ class RecordQueue:
         with self._lock:
             self._max_records = max_records
             self._max_bytes = max_bytes
-            self._check_at = min(CHECK_FROM, max_records)
+            self._check_at = min(GATHER, max_records)
 
     def clear_after_fork(self) -> None:
         """Start clean in a forked child, with locks that nobody holds."""
         self._lock = threading.Lock()
         self._records.clear()
         self._taken = self._measured = self._measured_bytes = 0
+        self._gathered = False
         self.dropped = 0
         self.idle = True
 
@@ -88,9 +92,13 @@ class RecordQueue:
     def _check(self) -> None:
         """Enforce the bounds, and measure again only when half as many records wait.
 
+        The first of these moments also tells the worker that enough has gathered.
         Whoever holds the lock is not waited for: it may be this very thread, when a finaliser
         ends a span amid `take`. The next record comes here again.
         """
+        if not self._gathered:
+            self._gathered = True
+            self._wake()
         if not self._lock.acquire(blocking=False):
             return
         try:
