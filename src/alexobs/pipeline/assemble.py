@@ -123,7 +123,8 @@ class Assembler:
             return
         for key, value in facts.content.items():
             if value is not None:
-                attributes[key] = self._content.encode(value)
+                once = key == semconv.GEN_AI_OUTPUT_MESSAGES
+                attributes[key] = self._content.encode(value, once=once)
 
     def _add_extras(
         self,

@@ -50,11 +50,15 @@ class ContentEncoder:
         """Return an encoder with the same settings and a cache of its own, for another thread."""
         return ContentEncoder(self._redactor, self._max_length)
 
-    def encode(self, content: Any) -> str:
-        """Return JSON text of `content`: `Messages`, or any value."""
+    def encode(self, content: Any, *, once: bool = False) -> str:
+        """Return JSON text of `content`: `Messages`, or any value.
+
+        With `once` no message is looked up or remembered: an answer comes in this form one time.
+        """
         if not isinstance(content, Messages):
             return self._cut(self._json(self._redacted(content)))
-        parts = [self._message(content, item) for item in content.items]
+        encode = self._converted if once else self._message
+        parts = [encode(content, item) for item in content.items]
         length = sum(map(len, parts)) + len(parts) + 1
         if length > self._max_length:
             parts = self._fitting(parts)
