@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from alexobs.semconv import Status
@@ -26,12 +26,21 @@ class Scope(NamedTuple):
     version: str = ""
     schema_url: str = ""
 
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """None; exporters of the OpenTelemetry SDK ask for them."""
+        return {}
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
     """The process that telemetry comes from, as OpenTelemetry resource attributes."""
 
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    schema_url: ClassVar[str] = ""
+
+    def __hash__(self) -> int:  # exporters of the OpenTelemetry SDK group spans by it
+        return hash(frozenset(self.attributes))
 
 
 class SpanEvent:

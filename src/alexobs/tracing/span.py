@@ -10,6 +10,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 from alexobs import semconv
 from alexobs.records import Scope, SpanEvent, SpanLink
 from alexobs.tracing.failure import Failure
+from alexobs.tracing.readable import ReadableEvent, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -326,6 +327,10 @@ class Span(otel.Span):
         """Who made the span: an object with ``name``, ``version`` and ``schema_url``."""
         return self.scope
 
+    def to_json(self, indent: int | None = 4) -> str:
+        """Return the span as text, in the form of the SDK's ``ReadableSpan.to_json``."""
+        return to_json(self, indent)
+
     @property
     def ended(self) -> bool:
         """Whether `end` was called."""
@@ -339,20 +344,6 @@ class Span(otel.Span):
             trace_flags=TraceFlags(self.flags),
             trace_state=self.trace_state,
         )
-
-
-class ReadableEvent:
-    """An event as the SDK's ``ReadableSpan`` shows it."""
-
-    __slots__ = ("attributes", "name", "timestamp")
-
-    def __init__(self, event: SpanEvent) -> None:
-        self.name = event.name
-        self.timestamp = event.time_ns
-        self.attributes = {
-            key: value.stacktrace() if isinstance(value, Failure) else value
-            for key, value in event.attributes.items()
-        }
 
 
 def snapshot(value: Any, depth: int = 0) -> Any:
