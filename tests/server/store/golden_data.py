@@ -41,7 +41,7 @@ def filled(folder: Path) -> Iterator[Api]:
                 ("alex.llm.requests", {"model": model}, at_ns, 10.0 * number + place)
                 for place, model in enumerate(("gpt-4.1", "home-made"))
             ]
-            lost = ("alex.telemetry.records", {"signal": "traces", "state": "created"}, at_ns, 7.0)
+            lost = ("alexobs.records", {"signal": "traces", "outcome": "exported"}, at_ns, 7.0)
             api.send("metrics", metrics_request("my-agent", [*points, lost]))
         yield api
 

@@ -20,4 +20,4 @@ SELECT tick, what, label,
   pow(1.02, min(bucket) FILTER (rank >= 0.5 * total) - 0.5) / 1e6 AS p50,
   pow(1.02, min(bucket) FILTER (rank >= 0.95 * total) - 0.5) / 1e6 AS p95,
   pow(1.02, min(bucket) FILTER (rank >= 0.99 * total) - 0.5) / 1e6 AS p99
-FROM ranked GROUP BY tick, what, label ORDER BY tick
+FROM ranked GROUP BY tick, what, label ORDER BY tick, what, label

@@ -12,4 +12,4 @@ WHERE minute >= $from_minute AND minute < $to_minute
   AND ((kind IN ('llm', 'embedding')
       AND ($model IS NULL OR list_contains($model::VARCHAR[], model)))
     OR (kind = 'tool' AND ($tool IS NULL OR list_contains($tool::VARCHAR[], tool_name))))
-GROUP BY ALL ORDER BY tick
+GROUP BY ALL ORDER BY tick, what, label, status
