@@ -181,6 +181,7 @@ class Server:
         self._grpc.start()
         if ready is not None and not self._stopping.is_set():
             ready()
+        self.store.warm_up()
         if self._stopping.is_set():
             self.stop()
         await asyncio.gather(*tasks)

@@ -68,7 +68,7 @@ class Store:
             self.committed = self._last_seq()
             self._keeper = Keeper(self._writer, retention or Retention())
             self.seen = SeenSpans(self._main.cursor())
-            self._seen_messages = SeenMessages(self._writer)
+            self._seen_messages = SeenMessages(self._writer, self._main.cursor())
             self._running = bool(_flat(self._main, "SELECT 1 FROM running_spans LIMIT 1"))
             self._known_resources = set(_flat(self._main, "SELECT resource_id FROM resources"))
             self._opened_ns = time.time_ns()
@@ -77,8 +77,15 @@ class Store:
             self._main.close()
             raise
 
+    def warm_up(self) -> None:
+        """Read what the first commit will need, in the background."""
+        self.seen.begin()
+        self._seen_messages.begin()
+
     def close(self) -> None:
         """Stop questions that still run, fold the log into the file and close it."""
+        self.seen.stop()
+        self._seen_messages.stop()
         with self._lock:
             self._closing = True
             give_up = time.monotonic() + _CLOSE_S
