@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # not seen yet belongs mostly to the application anyway.
 CHECK_FROM = 256
 GATHER = 128  # records that are worked on without waiting for more
+SAMPLE_EVERY = 8  # records measured, while the bytes are far from their bound
 RECORD_BYTES = 600  # of a record without its texts
 CALL_BYTES = 8_192  # of a call: its messages are the application's, shared by many records
 
@@ -33,11 +34,10 @@ class RecordQueue:
         self._max_records = max_records
         self._max_bytes = max_bytes
         self._check_at = min(GATHER, max_records)
+        self._measure_at = CHECK_FROM
         self._gathered = False  # the worker was told
         self._lock = threading.Lock()
         self._taken = 0
-        self._measured = 0  # of the oldest records, `_measured_bytes` or less
-        self._measured_bytes = 0
         self.idle = True
         self.dropped = 0
 
@@ -57,11 +57,10 @@ class RecordQueue:
             pop = self._records.popleft
             taken = [pop() for _ in range(min(limit, len(self._records)))]
             self._taken += len(taken)
-            self._measured = max(0, self._measured - len(taken))
             if len(self._records) < GATHER:
                 self._check_at = min(GATHER, self._max_records)
+                self._measure_at = self.dropped + CHECK_FROM
                 self._gathered = False
-                self._measured = self._measured_bytes = 0
         return taken
 
     def resize(self, max_records: int, max_bytes: int) -> None:
@@ -70,12 +69,14 @@ class RecordQueue:
             self._max_records = max_records
             self._max_bytes = max_bytes
             self._check_at = min(GATHER, max_records)
+            self._measure_at = 0
 
     def clear_after_fork(self) -> None:
         """Start clean in a forked child, with locks that nobody holds."""
         self._lock = threading.Lock()
         self._records.clear()
-        self._taken = self._measured = self._measured_bytes = 0
+        self._taken = 0
+        self._measure_at = CHECK_FROM
         self._gathered = False
         self.dropped = 0
         self.idle = True
@@ -90,7 +91,7 @@ class RecordQueue:
         return len(self._records)
 
     def _check(self) -> None:
-        """Enforce the bounds, and measure again only when half as many records wait.
+        """Enforce the bounds, and measure again only when half as many records more have come.
 
         The first of these moments also tells the worker that enough has gathered.
         Whoever holds the lock is not waited for: it may be this very thread, when a finaliser
@@ -103,27 +104,30 @@ class RecordQueue:
             return
         try:
             records = self._records
-            excess = max(0, len(records) - self._max_records)
-            total = self._total_bytes(records)
-            while records and (excess > 0 or total > self._max_bytes):
-                total -= estimate_bytes(records.popleft())
-                excess -= 1
+            while len(records) > self._max_records:
+                records.popleft()
                 self.dropped += 1
-            self._measured, self._measured_bytes = len(records), total
-            self._check_at = min(self._max_records, max(CHECK_FROM, len(records) * 3 // 2))
+            # Where the count is at its bound, each record that comes pushes one out.
+            if len(records) + self.dropped >= self._measure_at:
+                self._drop_bytes()
+                self._measure_at = self.dropped + max(CHECK_FROM, len(records) * 3 // 2)
+            self._check_at = min(self._max_records, self._measure_at - self.dropped)
         finally:
             self._lock.release()
 
-    def _total_bytes(self, records: deque[Any]) -> int:
-        """Return about how much waits: each record is measured once, unless it gets tight."""
-        fresh = len(records) - self._measured
-        total = self._measured_bytes + sum(
-            map(estimate_bytes, itertools.islice(reversed(records.copy()), max(0, fresh)))
-        )
-        if total <= self._max_bytes:
-            return total
-        # What was taken meanwhile counts no more.
-        return sum(map(estimate_bytes, records.copy()))
+    def _drop_bytes(self) -> None:
+        records = self._records
+        total = self._total_bytes()
+        while total > self._max_bytes and records:
+            total -= estimate_bytes(records.popleft())
+            self.dropped += 1
+
+    def _total_bytes(self) -> int:
+        """Return about how much waits: by a sample, unless that comes near the bound."""
+        waiting = self._records.copy()
+        sample = map(estimate_bytes, itertools.islice(waiting, 0, None, SAMPLE_EVERY))
+        total = SAMPLE_EVERY * sum(sample)
+        return total if total < self._max_bytes // 4 else sum(map(estimate_bytes, waiting))
 
 
 def estimate_bytes(record: Any) -> int:
