@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import multiprocessing
 import random
 import signal
 import socket
@@ -16,50 +17,48 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from alexobs.cli import main
 from alexobs.server.store import Store
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
     from pathlib import Path
 
 KILLS = 20
 SPANS_PER_REQUEST = 20
 
 
-# It imports first and begins when it is told to, so that the next can stand ready.
-PROGRAM = (
-    "import alexobs.server.app, sys; sys.stdin.readline()\n"
-    "from alexobs.cli import main; raise SystemExit(main())"
-)
-
-
 class Up:
-    """`alexobs up` as a process, on free ports; `begin` lets it open its data."""
+    """`alexobs up` as a process, on free ports."""
 
     def __init__(self, folder: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, "up", "--data-dir", str(folder),
-             "--grpc-port", "0", "--http-port", "0", "--web-port", "0"],
-            stdin=subprocess.PIPE,
+            [sys.executable, "-c", "from alexobs.cli import main; raise SystemExit(main())",
+             *command(folder, 0)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )  # fmt: skip
-        self.http = 0
-
-    def begin(self) -> Up:
-        process = self.process
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-        lines = [process.stdout.readline() for _ in range(4)]
+        assert self.process.stdout is not None
+        lines = [self.process.stdout.readline() for _ in range(4)]
         self.http = int(lines[2].rsplit(":", 1)[1])
-        return self
 
     def end(self, number: int) -> int:
         self.process.send_signal(number)
         self.process.communicate()
         return self.process.returncode
+
+
+def command(folder: Path, http_port: int) -> list[str]:
+    ports = {"grpc": 0, "http": http_port, "web": 0}
+    options = [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]
+    return ["up", "--data-dir", str(folder), *options]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
 
 
 def request(ids: list[int]) -> bytes:
@@ -109,16 +108,33 @@ class Load(threading.Thread):
                 self._again.append(ids)
 
 
+def wait_for(port: int, process: BaseProcess) -> None:
+    """Return when somebody listens at `port`."""
+    while True:
+        assert process.is_alive()
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except ConnectionRefusedError:
+            process.join(0.02)
+        else:
+            return
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_killed_again_and_again_it_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    ready_made = multiprocessing.get_context("forkserver")  # imports once, not for each start
+    ready_made.set_forkserver_preload(["alexobs.server.app"])
     numbers = iter(range(1, 10**9))
     acknowledged: set[int] = set()
     again: list[Any] = []
     random_ = random.Random(5)
-    coming = Up(tmp_path)
     for _ in range(KILLS):
-        up, coming = coming.begin(), Up(tmp_path)
-        senders = [Load(up.http, numbers, acknowledged, again) for _ in range(3)]
+        port = free_port()
+        up = ready_made.Process(target=main, args=(command(tmp_path, port),))
+        up.start()
+        senders = [Load(port, numbers, acknowledged, again) for _ in range(3)]
+        wait_for(port, up)
         before = len(acknowledged)
         for sender in senders:
             sender.start()
@@ -127,10 +143,11 @@ def test_killed_again_and_again_it_loses_and_doubles_nothing(tmp_path: Path) -> 
         while len(acknowledged) < wanted and time.monotonic() < deadline:
             senders[0].join(0.01)
         senders[0].join(random_.random() / 10)  # somewhere in the next commits
-        up.end(signal.SIGKILL)
+        assert up.is_alive()
+        up.kill()
+        up.join()
         for sender in senders:
             sender.join()
-    coming.end(signal.SIGKILL)
     assert len(acknowledged) > KILLS * 20
     store = Store(tmp_path)
     rows = store.sql("SELECT span_id FROM finished_spans", max_rows=10**7).rows
@@ -144,7 +161,7 @@ def test_killed_again_and_again_it_loses_and_doubles_nothing(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_asked_to_stop_it_finishes_what_it_took(tmp_path: Path, number: int) -> None:
-    up = Up(tmp_path).begin()
+    up = Up(tmp_path)
     acknowledged: set[int] = set()
     sender = Load(up.http, iter(range(1, 10**9)), acknowledged, [])
     sender.start()
@@ -183,7 +200,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path, option: str) -> None:
 
 
 def test_a_second_server_on_the_same_data_says_so(tmp_path: Path) -> None:
-    up = Up(tmp_path).begin()
+    up = Up(tmp_path)
     ports = ["--http-port", "0", "--web-port", "0", "--grpc-port", "0"]
     done = run_up("--data-dir", str(tmp_path), *ports)
     assert up.end(signal.SIGTERM) == 0
