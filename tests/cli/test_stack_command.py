@@ -131,10 +131,15 @@ def test_up_starts_a_profile_and_waits(docker: Docker, capsys: pytest.CaptureFix
     printed = capsys.readouterr().out
     assert "Grafana" in printed
     assert "Alertmanager" in printed
+    port = os.environ["OTLP_HTTP_PORT"]
+    assert f"OTEL_EXPORTER_OTLP_ENDPOINT=http://{HOST}:{port}\n" in printed
 
 
-def test_up_starts_the_small_profile_by_default(docker: Docker) -> None:
+def test_up_starts_the_small_profile_by_default(
+    docker: Docker, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["stack", "up"]) == 0
+    assert "ALEX_LOGGING_OTLP=false" in capsys.readouterr().out, "Jaeger takes no logs"
     assert docker.asked()[-1].endswith("--profile minimal up --detach --wait")
 
 
@@ -231,7 +236,12 @@ def test_no_docker_and_no_files(
 def test_status_of_a_healthy_stack(
     docker: Docker, stack: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stack(*PORTS, queries={"up%7B": [({"instance": "a:9090"}, "1")]})
+    queries = {
+        "up%7Bjob": [({"instance": "a:9090"}, "1"), ({"instance": "b:9090"}, "0")],
+        "target_info": [({"job": "shop"}, "1")],
+        "up%7Bservice": [({}, "1")],
+    }
+    stack(*PORTS, queries=queries)
     docker.runs(prometheus="running", jaeger_full="running", grafana="running", loki="running")
     docker.containers.write_text(
         docker.containers.read_text(encoding="utf-8")
@@ -243,8 +253,9 @@ def test_status_of_a_healthy_stack(
     assert code == 0, found
     assert found["profile"]["found"] == "full"
     assert all(found[name]["well"] for name in PORTS.values())
-    assert "a:9090" in found["metrics"]["found"]
+    assert found["metrics"]["found"] == "scraped from a:9090; sent to the Collector by shop"
     assert found["traces"]["found"] == "of shop"
+    assert found["alerts"]["well"]
     assert "PAGERDUTY_ROUTING_KEY" in found, "whom nobody tells is said"
 
 
@@ -271,10 +282,19 @@ def test_status_names_what_is_dead_taken_and_stopped(
 def test_status_names_who_cannot_be_notified(
     docker: Docker, stack: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stack(*PORTS, queries={"notifications_failed": [({"integration": "slack"}, "3")]})
+    up: dict[str, Any] = {"up%7Bservice": [({}, "1")]}
+    stack(*PORTS, queries={"notifications_failed": [({"integration": "slack"}, "3")], **up})
     code, found = findings(capsys, "--profile", "full")
     assert code == 1
     assert "slack" in found["alerts"]["found"]
+
+
+def test_alerts_are_unknown_while_alertmanager_cannot_be_reached(
+    docker: Docker, stack: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack(*PORTS)
+    _, found = findings(capsys, "--profile", "full")
+    assert found["alerts"]["well"] is None
 
 
 def test_status_reads_well_for_people(docker: Docker, capsys: pytest.CaptureFixture[str]) -> None:

@@ -162,6 +162,9 @@ def _up(args: argparse.Namespace, compose: Compose) -> int:
         return UNWELL
     for name, address in stack_checks.addresses(profile, os.environ).items():
         print(f"{name:<14} {address}")
+    settings = stack_checks.agent_settings(profile, os.environ)
+    print("\nAgents on this machine send to it with")
+    print(" ".join(f"{name}={value}" for name, value in settings.items()))
     return OK
 
 

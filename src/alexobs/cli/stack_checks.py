@@ -64,6 +64,15 @@ def addresses(profile: str, environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def agent_settings(profile: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of an agent on this machine whose telemetry the stack can take."""
+    settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": addresses(profile, environment)["OTLP (HTTP)"]}
+    if profile == "minimal":  # Jaeger takes traces only, and Prometheus is in a container
+        settings |= {"ALEX_METRICS_PROMETHEUS_HOST": "0.0.0.0"}  # noqa: S104 - it has to be reached
+        settings |= {"ALEX_METRICS_OTLP": "false", "ALEX_LOGGING_OTLP": "false"}
+    return settings
+
+
 def environment(profile: str, variables: Mapping[str, str]) -> Iterator[Finding]:
     """Yield what is wrong with, or missing in, the environment. No value is shown."""
     for service in _services(profile):
@@ -196,13 +205,18 @@ def flow(profile: str, variables: Mapping[str, str]) -> Iterator[Finding]:
 
 def _scraped(host: str, port: int) -> Finding:
     try:
-        agents = _query(host, port, 'up{job=~"alex|alex-collector"}')
+        agents = _query(host, port, 'up{job="alex"}')
+        senders = _query(host, port, 'group by (job) (target_info{job!="alex"})')
     except (OSError, ValueError, http.client.HTTPException):
         return Finding("metrics", None, "unknown: Prometheus cannot be asked")
     down = [labels["instance"] for labels, value in agents if value != 1]
     up = [labels["instance"] for labels, value in agents if value == 1]
-    if up:
-        return Finding("metrics", True, f"scraped from {', '.join(up)}")
+    ways = [f"scraped from {', '.join(up)}"] if up else []
+    if senders:
+        names = ", ".join(sorted(labels.get("job", "?") for labels, _ in senders))
+        ways.append(f"sent to the Collector by {names}")
+    if ways:
+        return Finding("metrics", True, "; ".join(ways))
     return Finding(
         "metrics",
         None,
@@ -220,17 +234,18 @@ def _traced(host: str, port: int) -> Finding:
         return Finding("traces", None, "unknown: Jaeger cannot be asked")
     if names:
         return Finding("traces", True, f"of {', '.join(sorted(names))}")
-    return Finding(
-        "traces", None, "none have arrived yet", "Send some: alexobs demo (to localhost:4318)"
-    )
+    return Finding("traces", None, "none have arrived yet", "Send some: alexobs demo --no-server")
 
 
 def _notified(host: str, port: int) -> Finding:
     query = "sum by (integration) (increase(alertmanager_notifications_failed_total[1h])) > 0"
     try:
+        asked = _query(host, port, 'up{service="alertmanager"} == 1')
         failed = _query(host, port, query)
     except (OSError, ValueError, http.client.HTTPException):
         return Finding("alerts", None, "unknown: Prometheus cannot be asked")
+    if not asked:
+        return Finding("alerts", None, "unknown: Prometheus does not reach Alertmanager yet")
     if not failed:
         return Finding("alerts", True, "no notification has failed in the last hour")
     names = ", ".join(sorted(labels.get("integration", "") for labels, _ in failed))
