@@ -349,7 +349,7 @@ class Engine:
     def flush(self, timeout_s: float) -> bool:
         """Deliver everything that has ended; see `Observability.flush`."""
         self.export_metrics()
-        return self.pipeline.flush(timeout_s)
+        return self.pipeline.flush(timeout_s) and not self.sink.blocked
 
     def shutdown(self, timeout_s: float | None, *, exiting: bool = False) -> bool:
         """Deliver what can be delivered in time, and stop; see `Observability.shutdown`.
@@ -368,10 +368,10 @@ class Engine:
         delivered = self.pipeline.shutdown(max(0.0, deadline_s - time.monotonic()))
         if not exiting:
             self._route_stdlib()
-        self.sink.close(min(1.0, limit_s))
+        written = self.sink.close(min(1.0, limit_s))
         lifecycle.forget(self)
         self._shut_down.set()
-        return delivered
+        return delivered and written
 
     def at_exit(self) -> None:
         """Deliver what can be delivered, and say what is left behind."""
@@ -381,6 +381,8 @@ class Engine:
 
     def _say_what_waits(self) -> None:
         health = self.health()
+        if self.sink.unread:
+            self.faults.say("exit lines", f"{self.sink.unread} log lines found no reader.")
         waiting = sum(health.signals[signal].waiting for signal in ("traces", "logs"))
         if waiting and not self.delivery.told_of_absence:
             why = f" {health.problems[0]}" if health.problems else ""

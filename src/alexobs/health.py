@@ -123,6 +123,8 @@ def _problems(
         yield f"/metrics is not served: {server.error}. Choose another metrics.prometheus_port."
     if engine.sink.lost:
         yield f"{engine.sink.lost} log lines were not taken by their stream: closed, or stuck."
+    if engine.sink.unread:
+        yield f"{engine.sink.unread} log lines wait: whoever reads their stream does not."
     faults = sum(engine.faults.counts.values())
     if faults:
         yield f"{faults} faults of alexobs were kept from the application: see faults."

@@ -150,6 +150,11 @@ class LogSink:
         """Lines that the stream did not take: closed, broken, or stuck for too long."""
         return self._lost_lines + self._writer.lost_lines
 
+    @property
+    def unread(self) -> int:
+        """Lines that wait for a reader who does not read."""
+        return self._writer.waiting_lines if self.blocked else 0
+
     def set_format(self, name: Format) -> None:
         """Write later lines in another format."""
         self._format_name: Format = name

@@ -51,6 +51,11 @@ class StreamWriter:
         return bool(self._waiting)
 
     @property
+    def waiting_lines(self) -> int:
+        """Lines that wait for a slow reader."""
+        return sum(chunk.lines for chunk in self._waiting)
+
+    @property
     def immediate(self) -> bool:
         """Whether somebody watches: a terminal, a notebook, or a replacement that captures."""
         if self.stream is None:
@@ -156,7 +161,7 @@ class StreamWriter:
 
     def give_up(self) -> None:
         """Count what waits as lost."""
-        self.lost_lines += sum(chunk.lines for chunk in self._waiting)
+        self.lost_lines += self.waiting_lines
         self.forget()
 
 
