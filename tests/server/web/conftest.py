@@ -142,11 +142,10 @@ class RunningServer:
         self.post("logs", {"resourceLogs": [{"resource": resource, **logs}]})
 
     def post(self, signal: str, body: dict[str, Any]) -> None:
-        request = urllib.request.Request(
-            f"{self._otlp}/v1/{signal}",
-            json.dumps(body).encode(),
-            {"content-type": "application/json"},
-        )
+        self.post_bytes(signal, json.dumps(body).encode(), "application/json")
+
+    def post_bytes(self, signal: str, body: bytes, kind: str = "application/x-protobuf") -> None:
+        request = urllib.request.Request(f"{self._otlp}/v1/{signal}", body, {"content-type": kind})
         with urllib.request.urlopen(request, timeout=30) as answer:
             assert answer.status == 200
 
@@ -200,3 +199,24 @@ def open_page(chromium: Browser, server: RunningServer) -> Iterator[Callable[...
     yield open_
     context.close()
     assert [one for one in complaints if not any(text in one for text in expected)] == []
+
+
+@pytest.fixture
+def cpu_meter() -> Callable[[Page], Callable[[], float]]:
+    """A function that returns what tells the CPU time, in ms, of a page's thread since then.
+
+    However busy the machine is, it is the page's own.
+    """
+
+    def meter(page: Page) -> Callable[[], float]:
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+        def read() -> float:
+            metrics = session.send("Performance.getMetrics")["metrics"]
+            return 1000 * next(one["value"] for one in metrics if one["name"] == "TaskDuration")
+
+        began = read()
+        return lambda: read() - began
+
+    return meter

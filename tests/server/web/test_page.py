@@ -167,20 +167,9 @@ def test_a_clean_path_is_a_link_as_well(server: RunningServer, open_page: Open) 
     expect(page.locator(".wf-row")).to_have_count(7)
 
 
-def cpu_meter(page: Page) -> Callable[[], float]:
-    """Return what tells the CPU time of the page's thread since now, however busy the machine."""
-    session = page.context.new_cdp_session(page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
-
-    def read() -> float:
-        metrics = session.send("Performance.getMetrics")["metrics"]
-        return 1000 * next(one["value"] for one in metrics if one["name"] == "TaskDuration")
-
-    began = read()
-    return lambda: read() - began
-
-
-def test_ten_thousand_spans_by_keyboard(server: RunningServer, open_page: Open) -> None:
+def test_ten_thousand_spans_by_keyboard(
+    server: RunningServer, open_page: Open, cpu_meter: Callable[[Page], Callable[[], float]]
+) -> None:
     run = server.trace(600_000)
     root = run.span("alex.session.solve_task", 0, 500_000, alex__kind="session")
     for i in range(2500):
