@@ -168,6 +168,10 @@ def shortened(value: Any, limit_chars: int = MAX_TEXT_CHARS) -> Any:
 def ids(span: Any) -> tuple[int, int, int]:
     """Return trace id, span id and flags of a span, whoever made it; zeros when it has none."""
     try:
+        return span.trace_id, span.span_id, span.flags  # ours: its context would be made anew
+    except AttributeError:
+        pass
+    try:
         context = span.get_span_context()
         return context.trace_id, context.span_id, int(context.trace_flags)
     except Exception:
