@@ -75,7 +75,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
 def test_the_examples_run(page: Path, environment: dict[str, str], tmp_path: Path) -> None:
     examples = blocks(page, "python")
     if not examples:
-        assert page.stem in {"index", "local-server", "zero-code"}
+        assert page.stem in {"index", "local-server", "stack", "zero-code"}
         return
     (tmp_path / "bug.py").write_text("bug = True\n", encoding="utf-8")
     script = tmp_path / "examples.py"
