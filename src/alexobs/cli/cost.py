@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
     rows.append(("total", *_figures(found["total"])))
     print(table((args.by.upper(), *HEAD), rows, "lrrrrrr"))
     for row in found["unpriced"]:
-        print(f"unpriced: {row['calls']} calls of {row['model'] or '(no model)'}: {row['reason']}")
+        calls = "1 call" if row["calls"] == 1 else f"{row['calls']} calls"
+        print(f"unpriced: {calls} of {row['model'] or '(no model)'}: {row['reason']}")
     return 0
 
 
