@@ -339,6 +339,25 @@ def test_alertmanager_tells_those_whom_the_environment_names(
 
 
 @pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (["severity=critical"], "pagerduty,slack"),
+        (["severity=warning"], "slack"),
+        (["severity=info"], "nobody"),
+        (["severity=none", "alertname=AlexWatchdog"], "deadman"),
+    ],
+    ids=lambda one: "" if isinstance(one, list) else str(one),
+)
+def test_who_is_told_of_what(labels: list[str], told: str, tmp_path: Path) -> None:
+    assert rendered(tmp_path, EVERYTHING).returncode == 0
+    path = tmp_path / "alertmanager.yml"
+    command = [needs("amtool"), "config", "routes", "test", f"--config.file={path}"]
+    asked = [*command, f"--verify.receivers={told}", *labels]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
     ("environment", "named"),
     [
         ({"SLACK_WEBHOOK_URL": "hooks.example/secret-part"}, "SLACK_WEBHOOK_URL"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,6 +36,14 @@ def panel_expressions() -> Iterator[tuple[str, str]]:
             for target in panel["targets"]:
                 if target["datasource"]["type"] == "prometheus":
                     yield f"{path.stem}: {panel['title']}", with_values(target["expr"])
+
+
+def link_expressions() -> Iterator[tuple[str, str]]:
+    """Yield what the links from a trace to metrics ask, for any model and tool."""
+    path = FOLDER / "grafana" / "provisioning" / "datasources" / "alexobs.yml"
+    for source in yaml.safe_load(path.read_text(encoding="utf-8"))["datasources"]:
+        for link in source["jsonData"].get("tracesToMetrics", {}).get("queries", []):
+            yield f"link: {link['name']}", link["query"].replace("$$__tags", "")
 
 
 def with_values(expression: str) -> str:
@@ -75,9 +84,11 @@ def test_every_expression_has_data_from_a_running_agent(
         # The slowest to appear: two evaluations of a rule over a rate.
         assert eventually(lambda: value("alex:cost_usd_per_session:increase1h"), 120)
         assert eventually(lambda: value("alex:tool_failures:ratio_rate5m{tool_name='divide'} == 1"))
+        links = list(link_expressions())
+        assert len(links) == 3
         empty = {
             name: expression
-            for name, expression in (*panel_expressions(), *rule_expressions())
+            for name, expression in (*panel_expressions(), *rule_expressions(), *links)
             if not value(expression)
         }
         unexplained = {
@@ -174,3 +185,37 @@ def test_bad_traffic_reaches_slack_and_pagerduty(
     assert [one["labels"]["alertname"] for one in watchdog["alerts"]] == ["AlexWatchdog"]
     assert not to("/slack", "AlexWatchdog")
     assert not to("/pagerduty", "AlexWatchdog")
+
+
+def alert(name: str, **labels: str) -> dict[str, Any]:
+    notes = {"summary": f"{name} of a test", "description": "", "runbook": ""}
+    return {"labels": {"alertname": name, **labels}, "annotations": notes}
+
+
+def test_one_cause_is_one_message(
+    start: Any,
+    eventually: Callable[..., Any],
+    receiver: tuple[str, list[Received]],
+) -> None:
+    address, received = receiver
+    alertmanager = start.alertmanager(SLACK_WEBHOOK_URL=f"{address}/slack")
+    fires = [
+        alert("AlexStackServiceDown", severity="critical", component="stack", service="loki"),
+        alert("AlexStackServiceDown", severity="critical", component="stack", service="jaeger"),
+        alert("AlexSpoolGrowing", severity="warning", component="telemetry", signal="traces"),
+    ]
+    url = alertmanager.url("http", "/api/v2/alerts")
+    request = urllib.request.Request(
+        url, json.dumps(fires).encode(), {"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(request, timeout=10).close()
+
+    def inhibited() -> set[str]:
+        alerts = [one for one in ask(url) if one["status"]["inhibitedBy"]]
+        return {one["labels"]["alertname"] for one in alerts}
+
+    assert eventually(lambda: inhibited() == {"AlexSpoolGrowing"}), ask(url)
+    assert eventually(lambda: received, 90)
+    (attachment,) = received[0].body["attachments"]
+    assert attachment["title"] == "FIRING AlexStackServiceDown (2)"
+    assert not [one for one in received if "AlexSpoolGrowing" in str(one.body)]
