@@ -82,20 +82,20 @@ def _newest(store: Store, asked: dict[str, Any]) -> list[dict[str, Any]] | None:
     """
     plain = not asked["filtered"] and asked["q"] is None
     query = "api_traces_newest" if plain else "api_traces"
-    to_ns = asked["to_ns"]
+    to_ns, first_ns = asked["to_ns"], asked["from_ns"] or 0
     if asked["after_place"] is not None:
         last_ns = int(-asked["after_place"]) + 1024  # the place is a double: 256 ns wide
         to_ns = last_ns if to_ns is None else min(to_ns, last_ns)
     parts = asked["limit"] * _PARTS_PER_ROW
     for _ in range(2):
         since_ns, seen = store.query("api_traces_since", to_ns=to_ns, parts=parts).rows[0]
-        if seen < parts or (asked["from_ns"] is not None and since_ns <= asked["from_ns"]):
-            return None
+        if seen < parts or since_ns <= first_ns:
+            break
         rows = store.query(query, **{**asked, "from_ns": since_ns, "to_ns": to_ns}).dicts()
         if len(rows) == asked["limit"]:
             return rows
         parts *= _WIDER
-    return None
+    return store.query(query, **{**asked, "from_ns": first_ns}).dicts() if plain else None
 
 
 def trace_of(row: dict[str, Any]) -> dict[str, Any]:

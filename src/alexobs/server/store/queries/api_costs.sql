@@ -15,4 +15,4 @@ SELECT grouping(day, model, agent, service) AS grouped, day, model, agent, servi
   sum(cache_write)::BIGINT AS cache_write, sum(output)::BIGINT AS output,
   sum(reasoning)::BIGINT AS reasoning
 FROM calls GROUP BY GROUPING SETS ((), (day), (day, model), (model), (agent), (service))
-ORDER BY cost DESC, llm_calls DESC, model, agent, service
+ORDER BY cost DESC, llm_calls DESC, model, agent, service, day, grouped

@@ -19,8 +19,9 @@ WITH parts AS (
     CASE WHEN sum(running) > 0 THEN 'running'
       ELSE coalesce(arg_max(root_status, start_ns), CASE WHEN sum(errors) > 0 THEN 'error' END,
         'success') END AS status,
-    any_value(service) AS service, any_value(user_id) AS user_id, any_value(agent) AS agent,
-    any_value(model) AS model, count(DISTINCT (trace_hi, trace_lo)) AS traces,
+    arg_min(service, start_ns) AS service, any_value(user_id) AS user_id,
+    arg_min(agent, start_ns) AS agent, arg_min(model, start_ns) AS model,
+    count(DISTINCT (trace_hi, trace_lo)) AS traces,
     sum(spans)::BIGINT AS spans, sum(errors)::BIGINT AS errors,
     sum(llm_calls)::BIGINT AS llm_calls, sum(tool_calls)::BIGINT AS tool_calls,
     sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,

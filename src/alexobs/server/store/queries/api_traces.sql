@@ -69,8 +69,9 @@ WITH parts AS (
     CASE WHEN sum(running) > 0 THEN 'running'
       ELSE coalesce(any_value(root_status), CASE WHEN sum(errors) > 0 THEN 'error' END, 'success')
       END AS status,
-    any_value(service) AS service, any_value(session_id) AS session_id,
-    any_value(user_id) AS user_id, any_value(agent) AS agent, any_value(model) AS model,
+    arg_min(service, start_ns) AS service, any_value(session_id) AS session_id,
+    any_value(user_id) AS user_id, arg_min(agent, start_ns) AS agent,
+    arg_min(model, start_ns) AS model,
     sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,
     sum(cost) AS cost, sum(unpriced)::BIGINT AS unpriced
   FROM chosen GROUP BY trace_hi, trace_lo
