@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from agents import delivered, in_own_process, observed, solve_and_fail
 from peer_processes import ask, free_port
 
 from alexobs.cli import main
+from alexobs.testing.loopback import LoopbackServer, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,3 +60,42 @@ def test_status_sees_what_runs_what_is_dead_and_what_flows(
     assert "alexobs stack up" in found["Grafana"]["advice"]
     assert address in found["metrics"]["found"]
     assert "alex-peers" in found["traces"]["found"]
+
+
+def test_status_names_a_wrong_webhook(
+    start: Any,
+    eventually: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with LoopbackServer(lambda _: Response(status=404, body=b"no_service")) as slack:
+        alertmanager = start.alertmanager(SLACK_WEBHOOK_URL=f"{slack.url}/gone")
+        address = f"127.0.0.1:{alertmanager.ports['http']}"
+        target = {"targets": [address], "labels": {"service": "alertmanager"}}
+        prometheus = start.prometheus({"alertmanager": [target], "stack": [target]})
+        monkeypatch.setenv("PROMETHEUS_PORT", str(prometheus.ports["http"]))
+        labels = {"alertname": "AlexTokenBurn", "severity": "warning", "component": "cost"}
+        notes = {"summary": "", "description": "", "runbook": ""}
+        fires = [{"labels": labels, "annotations": notes}]
+
+        def scraped() -> Any:
+            query = "alertmanager_notifications_failed_total"
+            return ask(prometheus.url("http", "/api/v1/query"), query=query)["data"]["result"]
+
+        assert eventually(scraped)
+        request = urllib.request.Request(
+            alertmanager.url("http", "/api/v2/alerts"),
+            json.dumps(fires).encode(),
+            {"Content-Type": "application/json"},
+        )
+        urllib.request.urlopen(request, timeout=10).close()
+
+        def told() -> Any:
+            capsys.readouterr()
+            main(["stack", "status", "--json", "--profile", "full"])
+            found = {one["what"]: one for one in json.loads(capsys.readouterr().out)}["alerts"]
+            return found if found["well"] is False else None
+
+        alerts = eventually(told, 120)
+    assert "could not notify by slack" in alerts["found"]
+    assert "address or key is wrong" in alerts["advice"]
