@@ -95,11 +95,12 @@ class Compose:
     def trouble(self) -> str:
         """Return why Docker cannot be used, or an empty text."""
         if shutil.which("docker") is None:
-            return "docker is not installed"
+            return "docker is not installed (alexobs up keeps and shows telemetry without it)"
         if self._quietly("compose", "version").returncode:
-            return "docker has no compose plugin (Compose 2.20 or newer is needed)"
+            return "docker has no compose plugin: install Compose 2.20 or newer"
         if self._quietly("info", "--format", "{{.ServerVersion}}").returncode:
-            return "the Docker engine does not answer: start it, or see that you may use it"
+            said = "the Docker engine does not answer: start it (systemctl start docker, or Docker"
+            return f"{said} Desktop), or see that you may use it (the group docker)"
         return ""
 
     def need(self) -> None:
