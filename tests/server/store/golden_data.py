@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "api"))
 from api_kit import (
     DAY_NS,
     Api,
+    Fact,
     Traffic,
     logs_request,
     metrics_request,
@@ -34,7 +35,7 @@ def filled(folder: Path) -> Iterator[Api]:
         api.send("traces", traces_request(traffic.spans[:half]))
         api.send("traces", traces_request(traffic.spans[half:]))
         api.send("logs", logs_request(traffic.logs))
-        api.send("logs", announcement(traffic.spans[0].trace_id))
+        api.send("logs", announcement(traffic.spans[0]))
         for number in range(3):
             at_ns = DAY_NS + number * 60 * SECOND_NS
             points = [
@@ -46,10 +47,11 @@ def filled(folder: Path) -> Iterator[Api]:
         yield api
 
 
-def announcement(trace_id: str) -> dict[str, object]:
-    """The log record by which a span says that it runs."""
+def announcement(root: Fact) -> dict[str, object]:
+    """The log record by which a span below `root` says that it runs."""
     named = {
         "alex.span.name": "alex.tool.execute",
+        "alex.span.parent_span_id": root.span_id,
         semconv.ALEX_KIND: "tool",
         semconv.ALEX_TOOL_NAME: "shell",
         semconv.ALEX_SESSION_ID: "session-0",
@@ -59,7 +61,7 @@ def announcement(trace_id: str) -> dict[str, object]:
     record = {
         "timeUnixNano": str(DAY_NS + SECOND_NS),
         "eventName": semconv.EVENT_SPAN_RUNNING,
-        "traceId": trace_id,
+        "traceId": root.trace_id,
         "spanId": "00000000000000aa",
         "attributes": [*attributes, start],
     }
