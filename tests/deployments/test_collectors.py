@@ -65,25 +65,53 @@ def test_the_sampling_policies_are_the_same_everywhere() -> None:
     assert one == other
 
 
-@pytest.mark.parametrize("path", FILES)
-def test_the_collector_accepts_the_file(path: str, tmp_path: Path) -> None:
+def validated(
+    path: str, folder: Path, settings: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     program = peers.find("collector")
     if program is None:
         pytest.skip("collector is not there: python scripts/peers.py build collector")
-    done = subprocess.run(
+    return subprocess.run(
         [program, "validate", f"--config={FOLDER / path}"],
-        env={
-            "COLLECTOR_QUEUE_DIR": str(tmp_path),
-            "REGION": "eu",
-            "SAMPLERS": "samplers.internal",
-            "CENTRE_OTLP_ENDPOINT": "http://127.0.0.1:4318",
-            "CENTRE_TOKEN": "made-for-a-test",
-        },
+        env={"COLLECTOR_QUEUE_DIR": str(folder), **settings},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+SETTINGS = {
+    "REGION": "eu",
+    "SAMPLERS": "samplers.internal",
+    "CENTRE_OTLP_ENDPOINT": "http://127.0.0.1:4318",
+    "CENTRE_TOKEN": "made-for-a-test",
+}
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_the_collector_accepts_the_file(path: str, tmp_path: Path) -> None:
+    done = validated(path, tmp_path, SETTINGS)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "missing", "said"),
+    [
+        (FILES[1], "REGION", "cloud.region"),
+        (FILES[1], "SAMPLERS", "no hostname"),
+        (FILES[2], "REGION", "cloud.region"),
+        (FILES[2], "CENTRE_OTLP_ENDPOINT", "otlp_http/centre: at least one endpoint"),
+    ],
+)
+def test_a_missing_variable_stops_it_at_the_start(
+    path: str, missing: str, said: str, tmp_path: Path
+) -> None:
+    others = {name: value for name, value in SETTINGS.items() if name != missing}
+    done = validated(path, tmp_path, others)
+    assert done.returncode != 0
+    assert said in done.stderr
+    readme = (FOLDER / "multi-region" / "README.md").read_text(encoding="utf-8")
+    assert f"`{missing}`" in readme.partition("## Troubleshooting")[2]
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
