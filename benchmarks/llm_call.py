@@ -101,7 +101,6 @@ def alexobs_client(url: str, folder: str) -> tuple[Any, Settle, Switch]:
 
 def openinference_client(url: str, _: str) -> tuple[Any, Settle, Switch]:
     from openinference.instrumentation.openai import OpenAIInstrumentor  # noqa: PLC0415
-    from opentelemetry.exporter.otlp.proto.http import Compression  # noqa: PLC0415
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
         OTLPSpanExporter,
     )
@@ -109,7 +108,7 @@ def openinference_client(url: str, _: str) -> tuple[Any, Settle, Switch]:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
     provider = TracerProvider()
-    exporter = OTLPSpanExporter(f"{url}/v1/traces", compression=Compression.Gzip)
+    exporter = OTLPSpanExporter(f"{url}/v1/traces")
     provider.add_span_processor(BatchSpanProcessor(exporter))
     instrumentor = OpenAIInstrumentor()
 

@@ -8,6 +8,7 @@ import pytest
 from alexobs.config.model import Config
 from alexobs.errors import ConfigError
 from alexobs.exporters.console import ConsoleExporter
+from alexobs.exporters.endpoints import parse_endpoint
 from alexobs.exporters.factory import make_exporter, make_exporters, make_sender
 from alexobs.exporters.file import FileExporter
 from alexobs.exporters.jaeger import JaegerExporter
@@ -51,6 +52,39 @@ def test_the_exporter_of_spans(tracing: dict[str, Any], kind: type) -> None:
     if exporter is not None:
         assert exporter.spoolable is (kind is not ConsoleExporter)
         exporter.close()
+
+
+@pytest.mark.parametrize(
+    ("compression", "compressed"), [("auto", False), ("gzip", True), ("none", False)]
+)
+def test_towards_this_machine_nothing_is_compressed_unless_asked_for(
+    sink: OTLPSink, make_span: Any, compression: str, compressed: bool
+) -> None:
+    to_sink = config(otlp_endpoint=sink.endpoint)
+    pipeline = replace(to_sink.pipeline, compression=compression)
+    exporter = make_exporter(replace(to_sink, pipeline=pipeline))
+    assert exporter is not None
+    body = exporter.encode_spans([make_span() for _ in range(8)], Resource({}))
+    assert body is not None
+    assert exporter.send(Batch("traces", "otlp", 8, body), 5.0).accepted
+    exporter.close()
+    assert ("content-encoding" in sink.requests[0].http.headers) is compressed
+
+
+@pytest.mark.parametrize(
+    ("address", "here"),
+    [
+        ("http://localhost:4318", True),
+        ("http://LOCALHOST.:4318", True),
+        ("http://127.0.0.2:4318", True),
+        ("http://[::1]:4318", True),
+        ("http://collector:4318", False),
+        ("http://127.0.0.1.example.org:4318", False),
+        ("http://10.0.0.1:4318", False),
+    ],
+)
+def test_whether_an_address_is_on_this_machine(address: str, here: bool) -> None:
+    assert parse_endpoint(address, key="k").on_this_machine is here
 
 
 def test_all_signals_share_one_otlp_exporter() -> None:

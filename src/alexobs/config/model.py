@@ -189,8 +189,8 @@ class PipelineConfig(_Shown):
     """Seconds that records may wait for company before they are sent."""
     timeout_s: Annotated[float, Range(0.001, 3600.0)] = 10.0
     """Seconds for one request."""
-    compression: Literal["gzip", "none"] = "gzip"
-    """Compression of requests."""
+    compression: Literal["auto", "gzip", "none"] = "auto"
+    """Compression of requests; ``auto``: gzip, except to an address on this machine."""
     spool: Annotated[bool, RESTART_ONLY] = True
     """Write batches to disk before they are sent."""
     spool_dir: Annotated[str, NotEmpty(), RESTART_ONLY] = "~/.alex/spool"

@@ -20,6 +20,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SIGNAL_PATH = re.compile(r"/v1/(traces|logs|metrics)/?\Z")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*\Z")
+_LOOPBACK_V4 = re.compile(r"127\.\d+\.\d+\.\d+\Z")
 _USERINFO = re.compile(r"(\A|//).*@")
 
 
@@ -56,6 +57,12 @@ class Endpoint:
     def display(self) -> str:
         """The address without credentials and query, for messages."""
         return self.origin + self.path
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether the address says so itself; a name that only resolves to it does not count."""
+        host = self.host.rstrip(".").lower()
+        return host in {"localhost", "::1"} or bool(_LOOPBACK_V4.match(host))
 
     def for_signal(self, signal: Signal) -> Endpoint:
         """Return the OTLP/HTTP address of one signal.

@@ -147,7 +147,7 @@ def _span_exporter(config: Config, kind: str) -> Exporter | None:
         from alexobs.exporters.zipkin import ZipkinExporter  # noqa: PLC0415 - only when asked for
 
         endpoint = parse_endpoint(tracing.zipkin_endpoint, key="tracing.zipkin_endpoint")
-        return ZipkinExporter(endpoint, gzip=_gzip(config))
+        return ZipkinExporter(endpoint, gzip=_gzip(config, endpoint))
     if kind == "file":
         from alexobs.exporters.file import FileExporter  # noqa: PLC0415 - only when asked for
 
@@ -197,14 +197,16 @@ def _otlp_transport(
         from alexobs.exporters.otlp.grpc import OtlpGrpcExporter  # noqa: PLC0415 - needs an extra
 
         return OtlpGrpcExporter(
-            endpoint, headers=headers, gzip=_gzip(config), certificates=certificates
+            endpoint, headers=headers, gzip=_gzip(config, endpoint), certificates=certificates
         )
     from alexobs.exporters.otlp.http import OtlpHttpExporter  # noqa: PLC0415 - only when asked for
 
     return OtlpHttpExporter(
-        endpoint, headers=headers, gzip=_gzip(config), certificates=certificates
+        endpoint, headers=headers, gzip=_gzip(config, endpoint), certificates=certificates
     )
 
 
-def _gzip(config: Config) -> bool:
-    return config.pipeline.compression == "gzip"
+def _gzip(config: Config, endpoint: Endpoint) -> bool:
+    """Whether bodies are compressed: on one machine that costs both ends, and spares nothing."""
+    compression = config.pipeline.compression
+    return compression == "gzip" or (compression == "auto" and not endpoint.on_this_machine)
