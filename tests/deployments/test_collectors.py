@@ -156,6 +156,7 @@ def test_an_agent_reads_the_settings_of_its_manifest(
     assert config.pipeline.spool_dir == "/var/spool/alexobs"
     grace = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     assert grace > config.pipeline.shutdown_timeout_s
+    assert "livenessProbe" not in container, "trouble with telemetry must not restart an agent"
 
 
 def test_no_key_stands_in_a_manifest() -> None:

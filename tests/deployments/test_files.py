@@ -396,6 +396,15 @@ def test_no_secret_stands_in_a_file() -> None:
     assert not list(FOLDER.rglob(".env")), "what is set stands in the environment"
 
 
+def test_the_example_of_an_environment_names_every_variable_and_its_default() -> None:
+    compose = (FOLDER / "docker-compose.yml").read_text(encoding="utf-8")
+    used = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", compose))
+    example = (FOLDER / ".env.example").read_text(encoding="utf-8")
+    named = dict(re.findall(r"^# ([A-Z_]+)=(.*)$", example, re.MULTILINE))
+    assert named == used | {"GRAFANA_ADMIN_PASSWORD": ""}
+    assert not re.search(r"\$\{\w+\}", compose), "nothing has to be set"
+
+
 def docker_compose() -> list[str] | None:
     built = peers.find("compose")
     if built:
