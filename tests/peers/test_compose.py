@@ -167,6 +167,11 @@ def test_full_comes_up_takes_telemetry_and_keeps_it(
     assert code == 0, well
     assert well["profile"]["found"] == "full"
     assert well["traces"]["found"] == "of alex-peers"
+    again = ["docker", "compose", "-p", "alexobs", "kill", "-s", "HUP", "prometheus"]
+    subprocess.run(again, check=True, cwd=tmp_path)
+    reloaded = "prometheus_config_last_reload_successful == 1"
+    assert eventually(lambda: ask(prometheus, query=reloaded)["data"]["result"])
+    assert stack.inspect("alexobs-prometheus-1")["RestartCount"] == 0
     subprocess.run([*stack.docker, "stop", "alexobs-jaeger-full-1"], check=True)
     code, dead = status(capsys)
     assert code == 1
