@@ -301,6 +301,28 @@ def test_sums_stay_the_same_when_they_are_summed_up(
     assert rows(store, "SELECT count(*) FROM trace_parts") == [(1,)]
 
 
+def test_only_what_has_come_is_summed_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alexobs.server.store.retention.COMPACT_ROWS", 2)
+    store = Store(tmp_path, Retention(days=0, max_bytes=0))
+    call = {"alex.kind": "llm"}
+    minute_ns = 60 * 10**9
+    for number, minute in enumerate((0, 0, 9, 9), 1):
+        put(store, [span(number, start_ns=10**18 + minute * minute_ns, **call)])
+    store.tidy()
+    store.close()
+    store = Store(tmp_path, Retention(days=0, max_bytes=0))  # it knows what is summed up already
+    newest = rows(store, "SELECT max(seq) FROM rollup")[0][0]
+    for number in (5, 6):
+        put(store, [span(number, start_ns=10**18 + 9 * minute_ns, **call)])
+    store.tidy()
+    found = rows(store, "SELECT minute, spans, seq FROM rollup ORDER BY minute")
+    assert [spans for _, spans, _ in found] == [2, 4]
+    assert found[0][2] < newest < found[1][2]
+    store.close()
+
+
 @pytest.mark.parametrize("kind", ["parquet", "jsonl"])
 def test_an_export_holds_every_row(store: Store, tmp_path: Path, kind: Any) -> None:
     put(store, [span(1, note="a"), span(2, **{"gen_ai.input.messages": '["hi"]'})])

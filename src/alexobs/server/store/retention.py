@@ -22,10 +22,11 @@ _AGES: Final = {
     "rollup": ("minute", 60_000_000_000),
     "rollup_latency": ("minute", 60_000_000_000),
 }
+_SUMS: Final = ("trace_parts", "rollup", "rollup_latency")
 _MEASURED: Final = ("finished_spans", "log_rows", "point_rows")
 # Over the size, so much more goes that it is not over again at once.
 _ROOM: Final = 0.9
-# Sums are summed up again when there are so many of them.
+# Sums are summed up again when so many have come; only those of the times that they belong to.
 COMPACT_ROWS: Final = 200_000
 # A living process sends its metrics every 15 s; one without metrics may wait long for its user.
 SILENT_NS: Final = 3600 * 1_000_000_000
@@ -45,7 +46,6 @@ class Keeper:
     def __init__(self, connection: duckdb.DuckDBPyConnection, retention: Retention) -> None:
         self._connection = connection
         self.retention = retention
-        self._compacted = {"trace_parts": 0, "rollup": 0, "rollup_latency": 0}
 
     def run(self, now_ns: int) -> int:
         """Delete what is too old or too much; return the cut-off (Unix ns), 0 when nothing went."""
@@ -106,15 +106,31 @@ class Keeper:
         run(self._connection, "CHECKPOINT")
 
     def _compact(self) -> None:
-        for table, before in self._compacted.items():
-            rows = int(self._one(f"SELECT count(*) FROM {table}"))  # noqa: S608 - a name of ours
-            if rows - before < COMPACT_ROWS:
+        for table in _SUMS:
+            rows, seq = self._run_one(f"SELECT count(*), coalesce(max(seq), 0) FROM {table}")  # noqa: S608 - a name of ours
+            old_seq, old_rows = self._compacted(table)
+            if rows - min(rows, old_rows) < COMPACT_ROWS:
                 continue
+            column, _ = _AGES[table]
+            since = self._one(f"SELECT min({column}) FROM {table} WHERE seq > {old_seq}")  # noqa: S608
             run(self._connection, "BEGIN")
             for statement in schema.script(f"compact_{table}"):
-                run(self._connection, statement)
+                given = {"since": since} if "$since" in statement else {}
+                run(self._connection, statement, given)
+            left = self._one(f"SELECT count(*) FROM {table}")  # noqa: S608
+            text = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+            run(self._connection, text, [f"compacted {table}", f"{seq} {left}"])
             run(self._connection, "COMMIT")
-            self._compacted[table] = int(self._one(f"SELECT count(*) FROM {table}"))  # noqa: S608
+
+    def _compacted(self, table: str) -> tuple[int, int]:
+        """Return the last commit that has been summed up, and how many rows there were then."""
+        text = "SELECT value FROM meta WHERE key = ?"
+        found = run(self._connection, text, [f"compacted {table}"])
+        seq, rows = map(int, found[0][0].split()) if found else (-1, 0)
+        return seq, rows
 
     def _one(self, text: str) -> Any:
-        return run(self._connection, text)[0][0]
+        return self._run_one(text)[0]
+
+    def _run_one(self, text: str) -> tuple[Any, ...]:
+        return run(self._connection, text)[0]

@@ -24,7 +24,8 @@ export function duration(ms) {
   if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${pad(seconds % 60)}s`;
   const minutes = Math.round(seconds / 60);
   if (minutes < 1440) return `${Math.floor(minutes / 60)}h ${pad(minutes % 60)}m`;
-  return `${Math.floor(minutes / 1440)}d ${Math.floor((minutes % 1440) / 60)}h`;
+  const hours = Math.floor((minutes % 1440) / 60);
+  return `${Math.floor(minutes / 1440)}d${hours ? ` ${hours}h` : ""}`;
 }
 
 /** US dollars; small amounts keep two significant digits, because calls cost fractions of a cent. */

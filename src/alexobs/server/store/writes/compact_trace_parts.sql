@@ -1,4 +1,4 @@
--- One row per trace again.
+-- One row per trace again, of what began from $since (ns) on.
 CREATE TEMP TABLE compacted AS SELECT
   max(seq) AS seq, trace_hi, trace_lo, min(start_ns) AS start_ns, max(end_ns) AS end_ns,
   sum(spans)::BIGINT AS spans, sum(errors)::BIGINT AS errors, sum(llm_calls)::BIGINT AS llm_calls,
@@ -10,9 +10,10 @@ CREATE TEMP TABLE compacted AS SELECT
   sum(cache_read)::BIGINT AS cache_read, sum(cache_write)::BIGINT AS cache_write,
   sum(output)::BIGINT AS output, sum(reasoning)::BIGINT AS reasoning, sum(cost) AS cost,
   sum(unpriced)::BIGINT AS unpriced
-FROM trace_parts GROUP BY trace_hi, trace_lo ORDER BY min(start_ns);
+FROM trace_parts WHERE start_ns >= $since
+GROUP BY trace_hi, trace_lo ORDER BY min(start_ns);
 
-DELETE FROM trace_parts;
+DELETE FROM trace_parts WHERE start_ns >= $since;
 
 INSERT INTO trace_parts BY NAME FROM compacted;
 
