@@ -16,7 +16,7 @@ CHECK_FROM = 256
 GATHER = 128  # records that are worked on without waiting for more
 SAMPLE_EVERY = 8  # records measured, while the bytes are far from their bound
 RECORD_BYTES = 600  # of a record without its texts
-CALL_BYTES = 8_192  # of a call: its messages are the application's, shared by many records
+CALL_BYTES = 8_192  # of a call: its messages are the application's; the answer's body is ours
 
 
 class RecordQueue:
@@ -142,8 +142,9 @@ def estimate_bytes(record: Any) -> int:
             size += 100 * len(value)
     if getattr(record, "own_events", None):
         size += sum(map(_event_bytes, tuple(record.own_events)))
-    if getattr(record, "call", None) is not None:
-        size += CALL_BYTES
+    call = getattr(record, "call", None)
+    if call is not None:
+        size += CALL_BYTES + len(getattr(call, "raw", b""))
     return size
 
 
