@@ -7,9 +7,9 @@ worker gets to it. So the caller's thread takes the type, the message and the fr
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import linecache
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,12 +18,7 @@ if TYPE_CHECKING:
 MAX_FRAMES = 64  # of each exception: the newest are kept, as a deep recursion repeats itself
 MAX_CAUSES = 8  # exceptions in a chain
 
-_CANCELLED_TYPES = (
-    asyncio.CancelledError,
-    concurrent.futures.CancelledError,
-    GeneratorExit,
-    KeyboardInterrupt,
-)
+_CANCELLED_TYPES = (concurrent.futures.CancelledError, GeneratorExit, KeyboardInterrupt)
 
 _Frame = tuple[str, int, str]
 
@@ -64,6 +59,10 @@ class Failure:
 def is_cancellation(error: BaseException) -> bool:
     """Tell whether `error` means that somebody stopped the work, not that it failed."""
     if isinstance(error, _CANCELLED_TYPES):
+        return True
+    # Who was cancelled by asyncio has imported it; for all others that would be 10 ms.
+    raised_by = sys.modules.get("asyncio.exceptions")
+    if raised_by is not None and isinstance(error, raised_by.CancelledError):
         return True
     return type(error).__name__ == "Cancelled" and type(error).__module__.startswith("trio")
 
