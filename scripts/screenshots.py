@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
@@ -52,13 +53,14 @@ PROMPT = "You work in small steps, look before you change anything, and stop whe
 class ScriptedModel:
     """Answers like a model: a thought and a call of a tool, after a while, with its usage."""
 
-    def __init__(self, name: str, chance: random.Random) -> None:
+    def __init__(self, name: str, chance: random.Random, pace: float) -> None:
         self.model = name
         self._chance = chance
+        self._pace = pace
 
     def complete(self, messages: list[dict[str, Any]]) -> dict[str, Any]:
         """Return an answer with its usage."""
-        time.sleep(self._chance.uniform(0.02, 0.25))
+        time.sleep(self._pace * self._chance.uniform(0.02, 0.25))
         tokens = 900 + 350 * len(messages)
         cached = int(tokens * self._chance.uniform(0.3, 0.8))
         return {
@@ -72,10 +74,10 @@ class ScriptedModel:
         }
 
 
-def work(obs: Observability, number: int) -> None:
+def work(obs: Observability, number: int, pace: float = 1) -> None:
     """One session of an agent: a few iterations of a model call and some tools."""
     chance = random.Random(number)
-    model = obs.instrument(ScriptedModel(chance.choice(MODELS), chance))
+    model = obs.instrument(ScriptedModel(chance.choice(MODELS), chance, pace))
     tools = {name: obs.tool(tool(name, chance)) for name in TOOLS}
     task = TASKS[number % len(TASKS)]
     messages = [{"role": "system", "content": PROMPT}, {"role": "user", "content": task}]
@@ -106,13 +108,13 @@ def tool(name: str, chance: random.Random) -> Any:
         time.sleep(chance.uniform(0.002, 0.08))
         if chance.random() < 0.06:
             raise TimeoutError(f"{name} took longer than 30 s")
-        return f"def total(items):\n    return sum(item.price for item in items)  # {path}"
+        return f"# {path}, by ada@example.org\ndef total(items):\n    return sum(items)"
 
     call.__name__ = call.__qualname__ = name
     return call
 
 
-def observe(url: str, sessions: int) -> None:
+def observe(url: str, sessions: int) -> Observability:
     """Let agents work side by side until all have finished and everything is delivered."""
     obs = alexobs.init(
         service_name="support-agent",
@@ -127,6 +129,30 @@ def observe(url: str, sessions: int) -> None:
     for worker in workers:
         worker.join()
     obs.flush(timeout_s=10)
+    return obs
+
+
+@contextmanager
+def agents_at_work(obs: Observability, count: int) -> Iterator[None]:
+    """Some agents go on, session after session."""
+    done = threading.Event()
+
+    def go_on(first: int) -> None:
+        for number in range(first, first + 1_000, count):
+            if done.is_set():
+                return
+            work(obs, number, pace=15)
+
+    workers = [threading.Thread(target=go_on, args=(100 + place,)) for place in range(count)]
+    for worker in workers:
+        worker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        for worker in workers:
+            worker.join()
+        obs.shutdown(timeout_s=10)
 
 
 def history(url: str) -> None:
@@ -151,7 +177,7 @@ def past_session(number: int, chance: random.Random, start_s: float) -> list[dic
     def span(name: str, begin_s: float, length_s: float, parent: str, **more: Any) -> str:
         values = ids | {key.replace("__", "."): value for key, value in more.items()}
         own = f"{len(spans) + 1:016x}"
-        failed = chance.random() < 0.03 and bool(parent)
+        failed = chance.random() < (0.03 if parent else 0.08)
         spans.append({
             "traceId": trace_id, "spanId": own, "parentSpanId": parent,
             "name": name, "kind": 3 if "llm" in name else 1,
@@ -241,8 +267,8 @@ def main() -> int:
         try:
             otlp = f"http://127.0.0.1:{server.port('http')}"
             history(otlp)
-            observe(otlp, sessions=8)
-            with sync_playwright() as playwright:
+            obs = observe(otlp, sessions=8)
+            with sync_playwright() as playwright, agents_at_work(obs, 3):
                 browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
                 for theme in ("light", "dark"):
                     photograph(browser, f"http://127.0.0.1:{server.port('web')}", theme)

@@ -67,6 +67,35 @@ def test_the_guide_names_commands_that_there_are() -> None:
     assert named >= {"tail", "traces", "trace", "sessions", "logs", "cost", "sql", "export", "mcp"}
 
 
+def test_every_column_of_the_views_is_in_the_reference(api: Api) -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/sql.md").read_text("utf-8")
+    for view in ("spans", "logs", "metric_points", "sessions", "messages"):
+        section = page.partition(f"\n## `{view}`\n")[2].partition("\n## ")[0]
+        named = {
+            name
+            for line in section.splitlines()
+            if line.startswith("| `")
+            for name in re.findall(r"`([a-z_]+)`", line.split("|")[1])
+        }
+        assert named == set(api.sql(f"SELECT * FROM {view} LIMIT 0").json["columns"])
+
+
+def test_the_queries_of_the_reference_run(api: Api) -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/sql.md").read_text("utf-8")
+    queries = re.findall(r'alexobs sql "([^"]+)"', page)
+    assert len(queries) == 2
+    for query in queries:
+        assert api.sql(query).json["rows"], query
+
+
+def test_the_reference_shows_every_page_in_both_themes() -> None:
+    docs = Path(__file__).parents[3] / "docs"
+    page = (docs / "reference" / "page.md").read_text("utf-8")
+    shown = set(re.findall(r"\.\./pictures/([\w-]+\.png)", page))
+    assert shown == {path.name for path in (docs / "pictures").glob("*.png")}
+    assert len(shown) == 2 * 9
+
+
 def test_the_queries_of_the_guide_run(api: Api) -> None:
     text = (Path(__file__).parents[3] / "docs/guides/local-server.md").read_text("utf-8")
     queries = [one for one in re.findall(r'alexobs sql "([^"]+)"', text) if "…" not in one]
