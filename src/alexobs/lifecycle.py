@@ -106,6 +106,7 @@ def _after_fork_in_child() -> None:
     forks.after_fork_in_child()
     _each("after_fork_in_child")
     _end_with_multiprocessing()
+    _end_with_celery()
 
 
 def _end_with_multiprocessing() -> None:
@@ -126,6 +127,22 @@ def _end_with_multiprocessing() -> None:
 
 def _finalize_with(util: Any) -> None:
     util.Finalize(None, _each, args=("at_exit",), exitpriority=_FINALIZER_PRIORITY)
+
+
+def _end_with_celery() -> None:
+    """Be told when a worker of celery's prefork pool ends: it runs no finalizer, and is killed.
+
+    Its pool sends it SIGTERM as soon as it has said good-bye, which this comes before.
+    """
+    signals = sys.modules.get("celery.signals")
+    if signals is not None:
+        signals.worker_process_shutdown.connect(
+            _celery_worker_ends, weak=False, dispatch_uid="alexobs"
+        )
+
+
+def _celery_worker_ends(**_: object) -> None:
+    _each("at_exit")
 
 
 def _handle_sigterm() -> None:
