@@ -13,6 +13,7 @@ import jsonschema_rs
 import pytest
 
 from alexobs.cli import COMMANDS
+from alexobs.cli.tools import TOOLS
 from alexobs.server.api.endpoints import ENDPOINTS
 from alexobs.server.api.openapi import document, examples
 
@@ -86,6 +87,21 @@ def test_the_queries_of_the_reference_run(api: Api) -> None:
     assert len(queries) == 2
     for query in queries:
         assert api.sql(query).json["rows"], query
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_every_tool_and_argument_for_coding_agents_is_in_the_reference(name: str) -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/mcp.md").read_text("utf-8")
+    section = page.partition(f"\n## `{name}`\n")[2].partition("\n## ")[0]
+    described = TOOLS[name].described()
+    assert described["description"] in section
+    listed = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*) \|$", section, re.MULTILINE)
+    properties = described["inputSchema"]["properties"]
+    assert {(one, kind) for one, kind, _ in listed} == {
+        (one, field["type"]) for one, field in properties.items()
+    }
+    required = {one for one, _, text in listed if text.endswith("(required)")}
+    assert required == set(described["inputSchema"]["required"])
 
 
 def test_the_reference_shows_every_page_in_both_themes() -> None:
