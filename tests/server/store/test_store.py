@@ -238,6 +238,19 @@ def test_closing_stops_questions_that_run(tmp_path: Path) -> None:
         store.sql("SELECT 1")
 
 
+def test_what_was_stored_is_known_whether_warmed_up_or_not(tmp_path: Path) -> None:
+    for warm in (True, False):
+        store = Store(tmp_path)
+        if warm:
+            store.warm_up()
+        put(store, [span(1), span(2, **{"gen_ai.input.messages": '["hi"]'})])
+        store.close()
+    store = Store(tmp_path)
+    assert rows(store, "SELECT count(*) FROM spans") == [(2,)]
+    assert rows(store, "SELECT count(*) FROM message_rows") == [(1,)]
+    store.close()
+
+
 def test_running_spans_of_dead_processes_go(store: Store) -> None:
     announce(store, 1)
     hour_ns = 3600 * 10**9

@@ -98,8 +98,9 @@ class _Early:
         self._done.result()
 
     def stop(self) -> None:
-        """Give the work up."""
-        self._begun.acquire(blocking=False)
+        """Give the work up; who waits for it is told."""
+        if self._begun.acquire(blocking=False):
+            self._done.cancel()
         while self._thread.is_alive():
             self._connection.interrupt()
             self._thread.join(0.02)
