@@ -4,11 +4,10 @@
     python scripts/peers.py build               all that is missing, one after the other
     python scripts/peers.py build jaeger loki   these
 
-They come from the package registries (Debian, Maven, Go modules) and are kept outside the tree, in
+They come from the package registries (Maven, Go modules) and are kept outside the tree, in
 `$ALEXOBS_PEERS` or `~/.cache/alexobs-peers`, so that they are built once. Go and a JDK with Maven
-are needed for those that are built; Debian's packages need root.
-The versions are those that `deployments/observability/docker-compose.yml` names where a registry
-has them.
+are needed. The versions are those that `deployments/observability/docker-compose.yml` names. What
+is not built is looked for in `PATH`: Debian's packages of Prometheus and Alertmanager will do.
 """
 
 from __future__ import annotations
@@ -33,10 +32,14 @@ HOME = Path(os.environ.get("ALEXOBS_PEERS") or Path.home() / ".cache" / "alexobs
 
 OCB_MANIFEST = ROOT / "scripts" / "peers-collector.yaml"
 VERSIONS = {
+    "alertmanager": "v0.28.1",
+    "amtool": "v0.28.1",
     "collector": "v0.155.0",
     "compose": "v2.40.3",
     "jaeger": "v1.76.0",  # the module's tag of Jaeger 2.13.0
     "loki": "v3.7.8",
+    "prometheus": "v0.305.0",  # the module's tag of Prometheus 3.5.0
+    "promtool": "v0.305.0",
     "zipkin": "3.5.1",
 }
 BUILDER = f"go.opentelemetry.io/collector/cmd/builder@{VERSIONS['collector']}"
@@ -63,7 +66,7 @@ def find(name: str) -> str | None:
 
 def _kept(name: str) -> Path:
     """Return where a program is kept: another version or another manifest is another file."""
-    version = VERSIONS.get(name, "")
+    version = VERSIONS[name]
     if name == "zipkin":
         return HOME / "zipkin" / f"zipkin-server-{version}-exec.jar"
     if name == "collector":
@@ -76,15 +79,6 @@ def run(*command: str, cwd: Path | None = None, env: dict[str, str] | None = Non
     print("+", *command, flush=True)
     wanted = ["nice", "-n", "19", *command]
     subprocess.run(wanted, check=True, cwd=cwd, env={**os.environ, **(env or {})})
-
-
-def debian(package: str) -> Callable[[Path], None]:
-    """Return a recipe that installs one of Debian's packages."""
-
-    def build(_: Path) -> None:
-        run("apt-get", "install", "-y", "--no-install-recommends", package)
-
-    return build
 
 
 def collector(target: Path) -> None:
@@ -140,6 +134,14 @@ def zipkin(_: Path) -> None:
     run("mvn", "-q", "-B", copy, f"-Dartifact={artifact}", f"-DoutputDirectory={HOME / 'zipkin'}")
 
 
+def _alerting(program: str) -> Callable[[Path], None]:
+    return go_main("github.com/prometheus/alertmanager", program, f"./cmd/{program}")
+
+
+def _prometheus(program: str) -> Callable[[Path], None]:
+    return go_main("github.com/prometheus/prometheus", program, f"./cmd/{program}")
+
+
 _COMPOSE = go_main("github.com/docker/compose/v2", "compose", "./cmd")
 _JAEGER = go_main("github.com/jaegertracing/jaeger", "jaeger", "./cmd/jaeger")
 _LOKI = go_main(
@@ -148,12 +150,10 @@ _LOKI = go_main(
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("prometheus", "prometheus", debian("prometheus"), "Debian"),
-        Peer("promtool", "promtool", debian("prometheus"), "Debian"),
-        Peer(
-            "alertmanager", "prometheus-alertmanager", debian("prometheus-alertmanager"), "Debian"
-        ),
-        Peer("amtool", "amtool", debian("prometheus-alertmanager"), "Debian"),
+        Peer("prometheus", "prometheus", _prometheus("prometheus"), "Go, without its page"),
+        Peer("promtool", "promtool", _prometheus("promtool"), "Go"),
+        Peer("alertmanager", "prometheus-alertmanager", _alerting("alertmanager"), "Go"),
+        Peer("amtool", "amtool", _alerting("amtool"), "Go"),
         Peer("zipkin", None, zipkin, "Maven, run by java"),
         Peer("collector", None, collector, "Go modules"),
         Peer("jaeger", None, _JAEGER, "Go, without its pages"),
@@ -168,15 +168,16 @@ def build(names: list[str]) -> int:
     (HOME / "bin").mkdir(parents=True, exist_ok=True)
     failed = 0
     for name in names or list(PEERS):
-        if find(name):
-            print(f"{name}: {find(name)}")
+        if _kept(name).exists():
+            print(f"{name}: {_kept(name)}")
             continue
         begun = time.monotonic()
         try:
             PEERS[name].build(_kept(name))
         except (subprocess.CalledProcessError, OSError) as error:
-            failed += 1
-            print(f"{name}: not built: {error}", file=sys.stderr)
+            failed += find(name) is None
+            instead = f"; {find(name)} will do" if find(name) else ""
+            print(f"{name}: not built: {error}{instead}", file=sys.stderr)
         else:
             print(f"{name}: {find(name)}, built in {time.monotonic() - begun:.0f} s", flush=True)
     return failed

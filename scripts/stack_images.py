@@ -31,7 +31,7 @@ class Image(NamedTuple):
     own: tuple[str, ...] = ()  # folders of that user
     shell: bool = True
     command: tuple[str, ...] = ()
-    files: str = ""  # a folder of this machine that Debian's program wants
+    files: str = ""  # a folder of this machine whose templates Debian's program wants
 
 
 IMAGES = {

@@ -95,6 +95,18 @@ def test_every_service_is_pinned_bounded_and_confined(name: str) -> None:
     assert service["logging"]["options"]["max-size"]
 
 
+def test_the_programs_that_tests_run_are_of_the_versions_of_the_images() -> None:
+    tags = dict(service["image"].split(":") for service in SERVICES.values())
+    major, minor, patch = tags["prom/prometheus"].removeprefix("v").split(".")
+    assert peers.VERSIONS["prometheus"] == f"v0.{major}{int(minor):02}.{patch}"
+    assert peers.VERSIONS["promtool"] == peers.VERSIONS["prometheus"]
+    assert peers.VERSIONS["alertmanager"] == tags["prom/alertmanager"]
+    assert peers.VERSIONS["amtool"] == tags["prom/alertmanager"]
+    assert peers.VERSIONS["loki"] == f"v{tags['grafana/loki']}"
+    collector = tags["otel/opentelemetry-collector-contrib"]
+    assert peers.VERSIONS["collector"] == f"v{collector}"
+
+
 @pytest.mark.parametrize("name", RUNNING)
 def test_every_service_restarts_is_looked_at_and_keeps_its_data(name: str) -> None:
     service = SERVICES[name]
