@@ -7,6 +7,8 @@ from typing import Any, Final
 
 MAX_ATTRIBUTES: Final = 128
 MAX_VALUE_CHARS: Final = 1024  # a label, not a document; also bounds the memory of a series
+# What is looked at for secrets before the cut, which would otherwise hide one's end from its rule.
+CHECKED_CHARS: Final = 2 * MAX_VALUE_CHARS
 _INT64: Final = 2**63
 
 Key = tuple[tuple[str, ...], ...]
@@ -16,7 +18,8 @@ def normalise(attributes: Any) -> tuple[dict[str, Any], bool]:
     """Return attributes sorted by key with plain values, and whether they were sound.
 
     Values become str, bool, int (64 bits), float or tuples of these; None is left out. What is
-    too long or too many is cut, what cannot be read is described by its type. Never raises.
+    too many is cut, and what is far too long (`within_limit` cuts the rest); what cannot be read
+    is described by its type. Never raises.
     """
     try:
         if not attributes:
@@ -35,6 +38,18 @@ def normalise(attributes: Any) -> tuple[dict[str, Any], bool]:
         plain[name], value_sound = _value(value)
         sound = sound and name_sound and value_sound and isinstance(key, str)
     return {name: plain[name] for name in sorted(plain)}, sound
+
+
+def within_limit(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return attributes whose texts are cut, after their secrets are removed."""
+    if all(
+        type(value) is not str or len(value) <= MAX_VALUE_CHARS for value in attributes.values()
+    ):
+        return attributes
+    return {
+        name: value[:MAX_VALUE_CHARS] if type(value) is str else value
+        for name, value in attributes.items()
+    }
 
 
 def key_of(normalised: Mapping[str, Any]) -> Key:
@@ -87,6 +102,6 @@ def _text(value: Any) -> tuple[str, bool]:
         else:
             text = str.__str__(str(value))
         sound = len(text) <= MAX_VALUE_CHARS
-        return text[:MAX_VALUE_CHARS].encode("utf-8", "replace").decode("utf-8"), sound
+        return text[:CHECKED_CHARS].encode("utf-8", "replace").decode("utf-8"), sound
     except Exception:
         return f"<{type(value).__name__}>", False

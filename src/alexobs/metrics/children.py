@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alexobs import semconv
 from alexobs.metrics import faults
+from alexobs.metrics.attributes import CHECKED_CHARS
 from alexobs.metrics.series import FOLD_AT
 
 if TYPE_CHECKING:
@@ -28,7 +29,11 @@ def label(value: Any, provider: MeterProvider) -> str:
             value = "" if value is None else str(value)
         except Exception:
             value = f"<{type(value).__name__}>"
-    return " ".join(value[: 2 * LABEL_MAX_CHARS].split())[:LABEL_MAX_CHARS] or UNKNOWN
+    if len(value) > LABEL_MAX_CHARS:  # a secret that is cut in half is not known by its rule
+        value = value[:CHECKED_CHARS]
+        if provider.redact is not None:
+            value = str(provider.redact("text", value))
+    return " ".join(value.split())[:LABEL_MAX_CHARS] or UNKNOWN
 
 
 class _Children:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import metrics as api
 
 from alexobs.metrics import faults
-from alexobs.metrics.attributes import key_of, normalise
+from alexobs.metrics.attributes import key_of, normalise, within_limit
 from alexobs.metrics.series import number
 from alexobs.metrics.store import OVERFLOW
 from alexobs.records import NumberPoint
@@ -111,6 +111,7 @@ class Observer:
             self._fault(faults.ATTRIBUTES, faults.SENTENCES[faults.ATTRIBUTES])
         if self._redact is not None:
             plain = {name: self._redact(name, text) for name, text in plain.items()}
+        plain = dict(within_limit(plain))
         key = key_of(plain)
         if key in found or len(found) < self._limit - 1:
             found[key] = (plain, value)

@@ -6,7 +6,7 @@ from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from alexobs.metrics import faults
-from alexobs.metrics.attributes import key_of, normalise, texts_only
+from alexobs.metrics.attributes import key_of, normalise, texts_only, within_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -119,9 +119,9 @@ class Store(Generic[SeriesT]):
     def _redacted(self, plain: Mapping[str, Any]) -> Mapping[str, Any]:
         redact = self._redact
         if redact is None:
-            return plain
+            return within_limit(plain)
         try:
-            return {name: redact(name, value) for name, value in plain.items()}
+            return within_limit({name: redact(name, value) for name, value in plain.items()})
         except Exception:
             self.fault(faults.ATTRIBUTES, plain)
             return dict.fromkeys(plain, "[redacted]")  # fails closed
