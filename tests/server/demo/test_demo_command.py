@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 pytest.importorskip("openai", reason="the demo's agent needs it")
+pytestmark = pytest.mark.slow
 
 from alexobs.server.store import Store
 

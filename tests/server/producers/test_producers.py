@@ -63,6 +63,7 @@ def is_installed(module: str) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NEEDS)
 def test_an_instrumented_agent_shows_everything(api: Api, kind: str) -> None:
     if not is_installed(NEEDS[kind]):

@@ -167,6 +167,7 @@ def test_a_clean_path_is_a_link_as_well(server: RunningServer, open_page: Open) 
     expect(page.locator(".wf-row")).to_have_count(7)
 
 
+@pytest.mark.slow
 def test_ten_thousand_spans_by_keyboard(
     server: RunningServer, open_page: Open, cpu_meter: Callable[[Page], Callable[[], float]]
 ) -> None:
