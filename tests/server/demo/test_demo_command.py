@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 pytest.importorskip("openai", reason="the demo's agent needs it")
-pytestmark = pytest.mark.slow
 
 from alexobs.server.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 PROGRAM = "import sys, alexobs.cli; sys.exit(alexobs.cli.main(['demo', *sys.argv[1:]]))"
 USUAL_PORTS = (4317, 4318, 4319)
