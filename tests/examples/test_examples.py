@@ -50,6 +50,7 @@ def statuses(sink: OTLPSink) -> list[str]:
     return [str(span.attributes[semconv.ALEX_STATUS]) for span in calls]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 def test_the_agent_solves_its_task_and_all_of_it_is_seen(
     sink: OTLPSink, tmp_path: Path, provider: str
@@ -75,6 +76,7 @@ def test_the_demo_finds_the_agent_in_a_checkout() -> None:
     assert len(demo.agent_path().read_text(encoding="utf-8").splitlines()) <= 250
 
 
+@pytest.mark.slow
 def test_anthropic_messages(sink: OTLPSink, tmp_path: Path) -> None:
     output = run("anthropic_messages.py", sink, tmp_path)
     assert output.count("Saturn, with 274 known moons.") == 2

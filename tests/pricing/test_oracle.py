@@ -112,6 +112,7 @@ def test_the_bundled_data_is_that_of_the_installed_package() -> None:
     assert PRICES.catalog.version == version("genai-prices"), "run scripts/update_prices.py"
 
 
+@pytest.mark.slow
 def test_every_price_equals_the_oracle_or_is_explained() -> None:
     compared, unknown = 0, Counter[str]()
     listed = [(provider, model) for provider in SNAPSHOT.providers for model in provider.models]

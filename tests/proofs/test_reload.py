@@ -82,6 +82,7 @@ def wait_for(holds: Callable[[], object], timeout_s: float = SECONDS) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.slow
 def test_everything_changes_under_load_and_nothing_is_lost(  # noqa: PLR0917
     obs: Observability,
     load: Load,

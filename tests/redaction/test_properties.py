@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -109,6 +110,7 @@ VALUES_OF_ANY_KIND = st.recursive(
 )
 
 
+@pytest.mark.slow
 @_SETTINGS
 @given(
     mappings=st.lists(

@@ -77,6 +77,7 @@ def test_the_program_is_observed_and_prints_what_it_printed(
     assert "Traceback" not in seen.stderr
 
 
+@pytest.mark.slow
 def test_it_observes_beside_the_sdk_that_is_set_up_by_its_own_distribution(
     run: Run, agent: Path, sink: OTLPSink
 ) -> None:
@@ -94,6 +95,7 @@ def test_it_observes_beside_the_sdk_that_is_set_up_by_its_own_distribution(
     assert names(sink) == [semconv.SPAN_LLM]
 
 
+@pytest.mark.slow
 def test_beside_the_official_instrumentor_one_span_comes_out(
     run: Run, agent: Path, sink: OTLPSink, official: dict[str, str]
 ) -> None:
@@ -101,6 +103,7 @@ def test_beside_the_official_instrumentor_one_span_comes_out(
     assert names(sink) == [semconv.SPAN_LLM]
 
 
+@pytest.mark.slow
 def test_the_official_instrumentor_is_loaded_when_ours_is_disabled(
     run: Run, agent: Path, sink: OTLPSink, official: dict[str, str]
 ) -> None:

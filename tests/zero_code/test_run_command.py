@@ -48,6 +48,7 @@ def test_a_script_is_observed_and_prints_what_it_printed(
     assert calls(sink) == 1
 
 
+@pytest.mark.slow
 def test_a_module_is_observed(run: Run, agent: Path, sink: OTLPSink) -> None:
     seen = run(*OBSERVED, PYTHON, "-m", agent.stem)
     assert seen.stdout == "hello\n"
@@ -60,12 +61,14 @@ def test_the_program_names_its_service(run: Run, agent: Path, sink: OTLPSink) ->
     assert span.origin.resource["service.name"] == "reviewer"
 
 
+@pytest.mark.slow
 def test_the_users_choice_of_stream_counts(run: Run, agent: Path) -> None:
     seen = run(*OBSERVED, PYTHON, str(agent), env={"ALEX_LOGGING_STREAM": "stdout"})
     assert '"event":"llm call"' in seen.stdout
     assert seen.stderr == ""
 
 
+@pytest.mark.slow
 def test_child_processes_are_observed_once_they_ask_a_model(
     run: Run, agent: Path, sink: OTLPSink, tmp_path: Path
 ) -> None:
@@ -97,6 +100,7 @@ def test_every_provider_wakes_a_child_process() -> None:
     pytest.fail("PROVIDERS is not there")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["", "import nothing_of_this_name\n", "1 / 0\n"])
 def test_the_environments_own_sitecustomize_runs_as_ever(
     run: Run, agent: Path, sink: OTLPSink, tmp_path: Path, ending: str
