@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -289,3 +290,17 @@ def test_after_a_fork_the_children_still_lead_to_the_series(collector: MetricsCo
     collector.provider.after_fork_in_child()
     collector.observe_llm(CALL)
     assert found(collector)["alex.llm.requests.total"] == {("gpt-4o", "success"): 1}
+
+
+def test_a_secret_at_the_cut_of_a_label_is_removed_whole() -> None:
+    def redact(key: str, value: str) -> str:
+        return re.sub(r"begin\d+end", "[redacted]", value)
+
+    provider = MeterProvider(redact=redact)
+    collector = MetricsCollector(provider)
+    secret = "begin" + "7" * 40 + "end"
+    collector.record_tool_execution(tool_name="x" * 110 + secret, status="success", duration_s=0.1)
+    provider.get_meter("app").create_counter("own").add(1, {"k": "x" * 1010 + secret})
+    shown = repr([point for metric in provider.collect() for point in metric.points])
+    assert "777" not in shown
+    assert "[redacted]" in shown
