@@ -444,6 +444,30 @@ def test_a_record_taker_may_wait_for_a_thread_that_drains(pipe: Pipe) -> None:
     assert len(pipe.read()) == 2
 
 
+def test_handing_over_waits_for_records_that_another_thread_has_in_its_hands(pipe: Pipe) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    taken: list[LogRecord] = []
+
+    def take(records: list[LogRecord]) -> None:
+        entered.set()
+        assert go_on.wait(10)
+        taken.extend(records)
+
+    sink = LogSink(lambda: pipe.stream, wake=nothing, on_records=take)
+    Logger(sink).info("x")
+    drainer = threading.Thread(target=sink.drain)
+    drainer.start()
+    assert entered.wait(10)
+    assert sink.hand_over(0.01)  # all is written, and the wait has its end
+    assert not taken
+    releaser = threading.Timer(0.05, go_on.set)
+    releaser.start()
+    assert sink.hand_over(10.0)
+    assert [record.body for record in taken] == ["x"]
+    for thread in (drainer, releaser):
+        thread.join()
+
+
 def test_holding_twice_is_holding_once(pipe: Pipe) -> None:
     sink = LogSink(lambda: pipe.stream, wake=nothing)
     log = Logger(sink)

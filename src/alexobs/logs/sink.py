@@ -177,6 +177,18 @@ class LogSink:
             self._drain(len(self.entries) or 1, rest_s)
         return True
 
+    def hand_over(self, timeout_s: float) -> bool:
+        """Write all lines, and wait until whoever takes their records has those of other threads.
+
+        Nobody who holds a lock that the taker needs may call this.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        written = self.flush(timeout_s)
+        others = self._busy - {threading.get_ident()}
+        while others & self._busy and time.monotonic() < deadline_s:
+            time.sleep(0.0005)
+        return written
+
     def close(self, timeout_s: float = 1.0) -> bool:
         """Write all lines and let go of the process; lines that come later are still written."""
         flushed = self.flush(timeout_s)

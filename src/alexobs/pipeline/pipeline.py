@@ -403,7 +403,7 @@ class Pipeline:
         """Work off, encode and spool everything that has ended, without waiting for delivery."""
         self.work_off()
         if self.sink is not None:  # after the queue: calls that were worked off have log lines
-            self.sink.flush(LOG_FLUSH_S)
+            self.sink.hand_over(LOG_FLUSH_S)
         with self.lock:
             self.encode_staged(pause=False)
 
