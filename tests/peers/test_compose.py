@@ -73,7 +73,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
         pytest.skip("an engine of its own needs root")
     if missing:
         names = ", ".join(missing)
-        pytest.skip(f"not there: {names} (apt install docker.io busybox-static; scripts/peers.py)")
+        pytest.skip(
+            f"not there: {names} (Debian's packages of Docker and busybox-static; scripts/peers.py)"
+        )
     if not subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
         pytest.skip("an engine runs here already: a second one would be in its way")
     home = tmp_path_factory.mktemp("engine")
