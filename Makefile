@@ -56,7 +56,7 @@ types: $(STAMP) ## strict types, by two checkers
 	@$(BIN)/pyright src tests/typing
 
 .PHONY: bench
-bench: $(STAMP) ## all benchmarks against the rivals, judged by their budgets: four minutes
+bench: $(STAMP) ## all benchmarks against the rivals, judged by their budgets: two minutes
 	@$(BIN)/python benchmarks/check.py
 
 .PHONY: bench-quick

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,31 @@ def client(provider: ScriptedProvider) -> Iterator[openai.OpenAI]:
 async def async_client(provider: ScriptedProvider) -> AsyncIterator[openai.AsyncOpenAI]:
     async with openai.AsyncOpenAI(base_url=provider.openai_url, api_key="unused") as made:
         yield made
+
+
+def test_a_response_that_keeps_no_body_is_read_by_the_sdks_own_objects(
+    provider: ScriptedProvider,
+    client: openai.OpenAI,
+    recorder: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import httpx2  # noqa: PLC0415 - what this version of the package uses
+
+    real = httpx2.Response.content
+
+    def content(response: Any) -> Any:
+        if sys._getframe(1).f_code.co_name == "process_response":
+            raise httpx2.ResponseNotRead
+        return real.fget(response)
+
+    provider.reply("Hello", usage=TOKENS)
+    monkeypatch.setattr(httpx2.Response, "content", property(content))
+    answer = client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+    assert answer.choices[0].message.content == "Hello"
+    assert recorder.facts.usage is not None
+    assert recorder.facts.usage[:5] == TOKENS[:5]
+    assert [where for where, _ in recorder.faults] == ["body"]
+    recorder.faults.clear()
 
 
 def test_a_chat_call(provider: ScriptedProvider, client: openai.OpenAI, recorder: Recorder) -> None:

@@ -191,9 +191,12 @@ def _process_response(original: Callable[..., Any], instruments: Instruments) ->
     def process_response(self: Any, *args: Any, **kwargs: Any) -> Any:
         call = _current_call() if instruments.active else None
         if call is not None and call.operation.kind == "llm" and not kwargs.get("stream"):
-            response = kwargs.get("response")
-            if response is not None and response.is_stream_consumed:
-                call.raw = response.content
+            try:
+                response = kwargs.get("response")
+                if response is not None and response.is_stream_consumed:
+                    call.raw = response.content
+            except Exception as fault:  # a transport that keeps no body
+                instruments.fault("body", fault)
         return original(self, *args, **kwargs)
 
     return process_response
