@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -134,6 +136,63 @@ def test_the_newest_are_found_without_a_look_at_all(empty_api: Api) -> None:
     found = empty_api.pages("traces", "traces", limit=20)
     assert [row["trace_id"] for row in found] == [root.trace_id for root in roots]
     assert sum(row["spans"] for row in found) == len(many.spans)
+
+
+def test_a_trace_whose_root_is_still_to_come_runs(empty_api: Api) -> None:
+    """Not even announced, but something of it has just come; its root has the last word."""
+    spans = Traffic(seed=4, sessions=1).spans
+    trace_id, session = spans[0].trace_id, spans[0].session
+    later_ns = time.time_ns() - max(span.end_ns for span in spans)
+
+    def statuses() -> list[str]:
+        return [
+            *(row["status"] for row in empty_api.pages("traces", "traces")),
+            *(row["status"] for row in empty_api.pages("sessions", "sessions")),
+            empty_api.get(f"traces/{trace_id}")["trace"]["status"],
+            empty_api.get(f"sessions/{session}")["session"]["status"],
+        ]
+
+    for span in spans:
+        span.start_ns, span.end_ns = span.start_ns + later_ns, span.end_ns + later_ns
+    empty_api.send("traces", traces_request(spans[1:]))
+    assert statuses() == ["running"] * 4
+    assert len(empty_api.pages("traces", "traces", status="running")) == 1
+    empty_api.send("traces", traces_request(spans[:1]))
+    assert statuses() == [spans[0].status] * 4
+
+
+def test_a_trace_whose_root_never_comes_is_over_after_a_while(empty_api: Api) -> None:
+    spans = Traffic(seed=4, sessions=1).spans[1:]
+    empty_api.send("traces", traces_request(spans))
+    errors = any(span.status == "error" for span in spans)
+    (trace,) = empty_api.pages("traces", "traces")
+    (session,) = empty_api.pages("sessions", "sessions")
+    assert trace["status"] == session["status"] == ("error" if errors else "success")
+
+
+def test_a_trace_that_began_before_the_window_is_not_in_it(empty_api: Api) -> None:
+    """Though commits have cut it, and one of its parts begins within."""
+    spans = Traffic(seed=6, sessions=3).spans
+    for one in spans:
+        empty_api.send("traces", traces_request([one]))
+    for number, inside in ((0, 2), (1, 1), (2, 0)):
+        root = [span for span in spans if not span.parent][number]
+        from_ms = root.start_ns // 10**6 + 1
+        assert len(empty_api.get("traces", from_=from_ms)["traces"]) == inside
+        assert len(empty_api.get("traces", from_=from_ms, sort="cost")["traces"]) == inside
+
+
+def test_answers_do_not_wait_for_acknowledgements(empty_api: Api) -> None:
+    """On a connection that is kept, a delayed acknowledgement would cost each answer 40 ms."""
+    client = http.client.HTTPConnection("127.0.0.1", empty_api.server.port("web"), timeout=30)
+    took_s = []
+    for _ in range(12):
+        begun = time.perf_counter()
+        client.request("GET", "/healthz")
+        client.getresponse().read()
+        took_s.append(time.perf_counter() - begun)
+    client.close()
+    assert min(took_s[2:]) < 0.03
 
 
 def test_a_window_of_a_long_trace(empty_api: Api) -> None:

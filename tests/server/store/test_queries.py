@@ -52,7 +52,7 @@ def plain(value: Any) -> Any:
 def found(api: Api, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     result = api.server.store.query(name, **parameters)
     rows = [plain(row) for row in result.rows]
-    text, _ = named.text_of(name)
+    text, _ = named.text_of(name, parameters)
     if "ORDER BY" not in text.rpartition(")")[2]:
         rows.sort(key=json.dumps)
     return {"parameters": parameters, "columns": result.columns, "rows": rows}

@@ -8,10 +8,12 @@ from alexobs.server.api import cursors
 from alexobs.server.api.faults import not_found
 from alexobs.server.api.spans import BUCKETS, contents_of
 from alexobs.server.api.traces import sums_of
-from alexobs.server.api.windows import bounds_ns, ms
+from alexobs.server.api.windows import bounds_ns, lately_ns, ms
 
 if TYPE_CHECKING:
     from alexobs.server.app import Context
+
+    Row = dict[str, Any]
 
 _SAME: Final = ("status", "service", "user_id", "agent", "model", "traces")
 _TURN: Final = (
@@ -24,34 +26,41 @@ def sessions(context: Context, values: dict[str, Any]) -> dict[str, Any]:
     """Answer ``/api/sessions``."""
     place, after_session = cursors.decode(values, (float, str))
     limit = values["limit"]
-    rows = context.store.query(
+    order = {"sort": values["sort"], "sign": -1 if values["order"] == "desc" else 1}
+    # Who is on the page takes few columns of many sessions, the rest many of few.
+    places = context.store.query(
         "api_sessions",
         **bounds_ns(values),
-        **{name: values[name] for name in ("q", "status", "service", "agent", "user", "sort")},
-        sign=-1 if values["order"] == "desc" else 1,
+        **{name: values[name] for name in ("q", "status", "service", "agent", "user")},
+        **order,
+        lately_ns=lately_ns(),
         after_place=place,
         after_session=after_session,
+        places=True,
         limit=limit + 1,
-    ).dicts()
-    shown = rows[:limit]
-    if shown and values["q"] is None:
-        _add_tasks(context, shown)
+    ).rows
+    shown = _rows(context, [name for name, _ in places[:limit]], **order)
     cursor = None
-    if len(rows) > limit:
-        cursor = cursors.encode(values, [shown[-1]["place"], shown[-1]["session_id"]])
+    if len(places) > limit:
+        last_session, last_place = places[limit - 1]
+        cursor = cursors.encode(values, [last_place, last_session])
     return {"sessions": [_session_of(row) for row in shown], "next_cursor": cursor}
 
 
-def _add_tasks(context: Context, rows: list[dict[str, Any]]) -> None:
-    """Look the tasks up for one page only: they stand in spans, which are many."""
+def _rows(context: Context, ids: list[str], sort: str = "start", sign: int = 1) -> list[Row]:
+    """Return sessions with their tasks, which stand in spans, of which there are many."""
+    if not ids:
+        return []
+    rows = context.store.query(
+        "api_sessions", sessions=ids, sort=sort, sign=sign, lately_ns=lately_ns(), limit=len(ids)
+    ).dicts()
+    if not rows:
+        return []
     found = context.store.query(
-        "api_session_tasks",
-        sessions=[row["session_id"] for row in rows],
-        from_ns=min(row["start_ns"] for row in rows),
+        "api_session_tasks", sessions=ids, from_ns=min(row["start_ns"] for row in rows)
     )
     tasks = dict(found.rows)
-    for row in rows:
-        row["task"] = tasks.get(row["session_id"])
+    return [{**row, "task": tasks.get(row["session_id"])} for row in rows]
 
 
 def _session_of(row: dict[str, Any]) -> dict[str, Any]:
@@ -70,9 +79,7 @@ def session(context: Context, values: dict[str, Any]) -> dict[str, Any]:
     """Answer ``/api/sessions/{session_id}``."""
     session_id = values["session_id"]
     after_ns, after_id = cursors.decode(values, (int, int))
-    summary = context.store.query(
-        "api_sessions", session=session_id, sort="start", sign=1, limit=1
-    ).dicts()
+    summary = _rows(context, [session_id])
     if not summary:
         raise not_found(f"session {session_id[:80]!r}")
     limit = values["limit"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alexobs.server.api import cursors
 from alexobs.server.api.faults import not_found
-from alexobs.server.api.windows import MS_NS, bounds_ns, known_cost, ms
+from alexobs.server.api.windows import MS_NS, bounds_ns, known_cost, lately_ns, ms
 
 if TYPE_CHECKING:
     from alexobs.server.app import Context
@@ -43,11 +43,12 @@ def traces(context: Context, values: dict[str, Any]) -> dict[str, Any]:
         "after_place": place,
         "after_hi": high,
         "after_lo": low,
+        "lately_ns": lately_ns(),
         "limit": limit + 1,
     }
     rows = _newest(context.store, asked) if _by_newest(values) else None
     if rows is None:
-        rows = context.store.query("api_traces", **asked).dicts()
+        rows = _by_place(context.store, asked)
     shown = rows[:limit]
     cursor = None
     if len(rows) > limit:
@@ -80,22 +81,43 @@ def _newest(store: Store, asked: dict[str, Any]) -> list[dict[str, Any]] | None:
     A list by time seldom needs more than the last thousandth of what is stored. A trace whose
     first span is not before a moment has no part before it, so the page is what it would be.
     """
-    plain = not asked["filtered"] and asked["q"] is None
-    query = "api_traces_newest" if plain else "api_traces"
-    to_ns, first_ns = asked["to_ns"], asked["from_ns"] or 0
+    to_ns, first_ns = asked["to_ns"], asked["from_ns"]
     if asked["after_place"] is not None:
         last_ns = int(-asked["after_place"]) + 1024  # the place is a double: 256 ns wide
         to_ns = last_ns if to_ns is None else min(to_ns, last_ns)
     parts = asked["limit"] * _PARTS_PER_ROW
     for _ in range(2):
         since_ns, seen = store.query("api_traces_since", to_ns=to_ns, parts=parts).rows[0]
-        if seen < parts or since_ns <= first_ns:
-            break
-        rows = store.query(query, **{**asked, "from_ns": since_ns, "to_ns": to_ns}).dicts()
-        if len(rows) == asked["limit"]:
+        whole = seen < parts or since_ns <= (first_ns or 0)
+        window = {"from_ns": first_ns if whole else since_ns, "to_ns": to_ns}
+        rows = _rows(store, {**asked, **window})
+        if whole or len(rows) == asked["limit"]:
             return rows
         parts *= _WIDER
-    return store.query(query, **{**asked, "from_ns": first_ns}).dicts() if plain else None
+    return None
+
+
+def _by_place(store: Store, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the page in two steps: few columns of many traces tell who is on it."""
+    places = _rows(store, {**asked, "places": True})
+    if not places:
+        return []
+    return store.query(
+        "api_traces",
+        **{name: asked[name] for name in ("sort", "sign", "lately_ns", "limit")},
+        from_ns=min(row["start_ns"] for row in places),
+        his=[row["trace_hi"] for row in places],
+        los=[row["trace_lo"] for row in places],
+    ).dicts()
+
+
+def _rows(store: Store, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    if asked["from_ns"] is not None:
+        older = store.query("api_traces_older", from_ns=asked["from_ns"]).rows
+        if older:
+            his, los = zip(*older, strict=True)
+            asked = {**asked, "older_his": his, "older_los": los}
+    return store.query("api_traces", **asked).dicts()
 
 
 def trace_of(row: dict[str, Any]) -> dict[str, Any]:
@@ -122,7 +144,7 @@ def trace(context: Context, values: dict[str, Any]) -> dict[str, Any]:
     """Answer ``/api/traces/{trace_id}``."""
     trace_id = values["trace_id"].lower()
     after_ns, after_id = cursors.decode(values, (int, int))
-    summary = context.store.query("api_trace", trace_id=trace_id).dicts()
+    summary = context.store.query("api_trace", trace_id=trace_id, lately_ns=lately_ns()).dicts()
     if not summary:
         raise not_found(f"trace {trace_id}", "It may have been sampled out, or retention has it.")
     start_ns = summary[0]["start_ns"]

@@ -11,6 +11,8 @@ from alexobs.server.api.faults import ApiError
 
 MS_NS: Final = 1_000_000
 MINUTE_S: Final = 60
+# A root is announced within seconds of its start; until then only what it has done tells of it.
+LATELY_NS: Final = 10 * 10**9
 
 
 class Window(NamedTuple):
@@ -52,6 +54,11 @@ def bounds_ns(values: dict[str, Any]) -> dict[str, int | None]:
         f"{name}_ns": None if values[name] is None else values[name] * MS_NS
         for name in ("from", "to")
     }
+
+
+def lately_ns() -> int:
+    """Return since when something has to have come for it to be going on."""
+    return time.time_ns() - LATELY_NS
 
 
 def check_order(values: dict[str, Any]) -> None:

@@ -1,27 +1,75 @@
-"""Named queries: files with parameters, loaded when first asked for."""
+"""Named queries: files with parameters, loaded when first asked for.
+
+Planning a statement costs more than running it when it finds a page of a list, so what is not
+asked for is left out of its text. Lines between ``-- if NAME`` and ``-- end`` are there only when
+that parameter is given, neither NULL nor false; ``-- if a and not b`` asks for more than one.
+"""
 
 from __future__ import annotations
 
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _FOLDER: Final = Path(__file__).parent / "queries"
+_BLOCK: Final = re.compile(r"^ *-- if ([a-z_ ]+)\n(.*?)^ *-- end\n", re.MULTILINE | re.DOTALL)
 _PARAMETER: Final = re.compile(r"\$([a-z_]+)")
 
 
-@cache
-def text_of(name: str) -> tuple[str, frozenset[str]]:
-    """Return a query's text and the names of its parameters.
+def text_of(name: str, given: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
+    """Return a query's text for the parameters that are given, and the names of those it has.
 
     Raises:
         KeyError: there is no such query.
     """
+    asked = _source(name).conditions
+    return _variant(name, frozenset(one for one in asked if _is_given(given.get(one))))
+
+
+def _is_given(value: Any) -> bool:
+    return value is not None and value is not False
+
+
+class _Source(NamedTuple):
+    """A file's pieces of text, each with what has to be given and what must not be."""
+
+    pieces: list[tuple[frozenset[str], frozenset[str], str]]
+    conditions: frozenset[str]
+
+
+@cache
+def _source(name: str) -> _Source:
     path = _FOLDER / f"{name}.sql"
     if not re.fullmatch(r"[a-z0-9_]+", name) or not path.exists():
         raise KeyError(f"no query is called {name!r}")
-    text = re.sub(r"--[^\n]*", "", path.read_text(encoding="utf-8")).strip().rstrip(";")
+    nothing: frozenset[str] = frozenset()
+    pieces = []
+    # Three parts at a time: what is always there, a condition, what it decides on.
+    parts = _BLOCK.split(path.read_text(encoding="utf-8"))
+    for index, part in enumerate(parts):
+        if index % 3 == 0:
+            pieces.append((nothing, nothing, part))
+        elif index % 3 == 1:
+            terms = part.split(" and ")
+            unwanted = {term.removeprefix("not ") for term in terms if term.startswith("not ")}
+            wanted = {term for term in terms if not term.startswith("not ")}
+            pieces.append((frozenset(wanted), frozenset(unwanted), parts[index + 1]))
+    conditions = nothing.union(*(wanted | unwanted for wanted, unwanted, _ in pieces))
+    return _Source(pieces, conditions)
+
+
+@cache
+def _variant(name: str, given: frozenset[str]) -> tuple[str, frozenset[str]]:
+    text = "".join(
+        text
+        for wanted, unwanted, text in _source(name).pieces
+        if wanted <= given and not unwanted & given
+    )
+    text = re.sub(r"--[^\n]*", "", text).strip().rstrip(";")
     return text, frozenset(_PARAMETER.findall(text))
 
 

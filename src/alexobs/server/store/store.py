@@ -188,13 +188,13 @@ class Store:
 
     def query(self, name: str, /, **parameters: Any) -> Result:
         """Return what the named query finds; parameters that are not given are NULL."""
-        text, wanted = named.text_of(name)
+        text, wanted = named.text_of(name, parameters)
         with self._reader() as reader:
             return _result(reader.execute(text, named.bound(wanted, parameters)))
 
     def arrow(self, name: str, /, **parameters: Any) -> pa.Table:
         """Return what the named query finds, as an Arrow table."""
-        text, wanted = named.text_of(name)
+        text, wanted = named.text_of(name, parameters)
         with self._reader() as reader:
             found: pa.Table = reader.sql(
                 text, params=named.bound(wanted, parameters)

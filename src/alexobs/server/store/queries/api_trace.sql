@@ -1,4 +1,5 @@
 -- One trace's own figures, running spans included; no row when nothing of it is here.
+-- $lately_ns: ten seconds ago. When something has come since, but not the root, the trace runs.
 WITH parts AS (
   SELECT start_ns, end_ns, spans, errors, llm_calls, tool_calls, root_span_id, root_name,
     root_kind, root_status, service, session_id, user_id, agent, model,
@@ -19,7 +20,8 @@ SELECT min(start_ns) AS start_ns,
   CASE WHEN any_value(root_span_id) IS NOT NULL THEN hex16(any_value(root_span_id)) END
     AS root_span_id,
   any_value(root_name) AS name, any_value(root_kind) AS kind,
-  CASE WHEN sum(running) > 0 THEN 'running'
+  CASE WHEN sum(running) > 0 OR any_value(root_span_id) IS NULL
+      AND max(end_ns) BETWEEN $lately_ns AND $lately_ns + 20000000000 THEN 'running'
     ELSE coalesce(any_value(root_status), CASE WHEN sum(errors) > 0 THEN 'error' END, 'success')
     END AS status,
   arg_min(service, start_ns) AS service, any_value(session_id) AS session_id,
