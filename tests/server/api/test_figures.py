@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from api_kit import DAY_NS, Traffic, traces_request
 
 if TYPE_CHECKING:
-    from api_kit import Api, Fact, Traffic
+    from api_kit import Api, Fact
 
 BUCKETS = ("uncached_input", "cache_read", "cache_write", "output", "reasoning")
 
@@ -166,6 +167,22 @@ def test_costs(api: Api, traffic: Traffic, whole: dict[str, int]) -> None:
     assert [(row["model"], row["reason"], row["calls"]) for row in found["unpriced"]] == [
         ("home-made", "unknown model", len(unpriced))
     ]
+
+
+def test_a_call_without_a_session_counts_for_its_traces_one(empty_api: Api) -> None:
+    spans = Traffic(seed=2, sessions=6).spans
+    request = traces_request(spans)
+    for resource in request["resourceSpans"]:
+        for one in resource["scopeSpans"][0]["spans"]:
+            if one["name"] == "alex.llm.generate":
+                who = ("alex.session_id", "alex.user_id")
+                one["attributes"] = [pair for pair in one["attributes"] if pair["key"] not in who]
+    empty_api.send("traces", request)
+    found = empty_api.get("costs", from_=DAY_NS // 10**6, to=DAY_NS // 10**6 + 86_400_000)
+    llm = [span for span in spans if span.is_llm]
+    for name, key in (("by_session", "session"), ("by_user", "user")):
+        rows = {row["key"] or "": row["llm_calls"] for row in found[name]}
+        assert rows == Counter(getattr(span, key) for span in llm)
 
 
 def test_days_begin_where_the_user_is(api: Api, traffic: Traffic, whole: dict[str, int]) -> None:
