@@ -30,14 +30,21 @@ if TYPE_CHECKING:
 DAY_NS = 86_400 * 10**9
 
 
-def span(number: int, *, trace: int = 1, start_ns: int = 10**18, **attributes: Any) -> SpanData:
+def span(
+    number: int,
+    *,
+    trace: int = 1,
+    start_ns: int = 10**18,
+    took_ns: int = 10**9,
+    **attributes: Any,
+) -> SpanData:
     return SpanData(
         trace_id=trace,
         span_id=number,
         parent_span_id=0 if number == 1 else 1,
         name=f"span {number}",
         start_ns=start_ns,
-        end_ns=start_ns + 10**9,
+        end_ns=start_ns + took_ns,
         attributes=attributes,
         scope=Scope("alexobs"),
     )
@@ -333,6 +340,74 @@ def test_only_what_has_come_is_summed_up_again(
     found = rows(store, "SELECT minute, spans, seq FROM rollup ORDER BY minute")
     assert [spans for _, spans, _ in found] == [2, 4]
     assert found[0][2] < newest < found[1][2]
+    store.close()
+
+
+def latency(store: Store, **window: int) -> list[tuple[Any, ...]]:
+    """Percentiles from whole hours, which equal those from minutes."""
+    step, (first, last) = 180, (window["from_minute"], window["to_minute"])
+    cuts = [minute // 60 for minute in (*range(first, last, step), last) if minute % 60]
+    by_hour = store.query("api_panel_latency", **window, step=step, cuts=cuts).rows
+    assert by_hour == store.query("api_panel_latency", **window, step=step).rows
+    return by_hour
+
+
+def put_days(store: Store, first: int, since_ns: int) -> None:
+    """Spans of two days, each half an hour after the one before, each shorter."""
+    half_hour_ns = 1800 * 10**9
+    spans = [
+        span(
+            first + index,
+            start_ns=since_ns + index * half_hour_ns,
+            took_ns=first * 10**9 // (index + 1),
+            **{"alex.kind": "llm"},
+        )
+        for index in range(96)
+    ]
+    put(store, spans)
+
+
+def test_hours_hold_what_minutes_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Summed up or not, with what comes late, with a part deleted, and of an older version."""
+    monkeypatch.setattr("alexobs.server.store.retention.COMPACT_ROWS", 90)
+    store = Store(tmp_path, Retention(days=30))
+    now_ns = time.time_ns()
+    since_ns = now_ns - 29 * DAY_NS
+    minute = since_ns // (60 * 10**9)
+    windows = [
+        {"from_minute": minute + start, "to_minute": minute + 2880 + end}
+        for start, end in ((0, 0), (-minute % 60, 60), (17, -29), (-500, 500))
+    ]
+    hours = "SELECT coalesce(sum(spans), 0) FROM rollup_latency_hours"
+
+    def look() -> list[list[tuple[Any, ...]]]:
+        return [latency(store, **window) for window in windows]
+
+    put_days(store, 1, since_ns)
+    first = look()
+    assert rows(store, hours) == [(0,)]
+    store.tidy(now_ns)
+    assert rows(store, hours) == [(96,)]
+    assert look() == first
+    put_days(store, 1001, since_ns + 10**9)  # late
+    assert rows(store, hours) == [(96,)]
+    both = look()
+    assert both != first
+    store.tidy(now_ns)
+    assert rows(store, hours) == [(192,)]
+    assert look() == both
+    store.tidy(now_ns + DAY_NS + DAY_NS // 3)  # a part of one of the hours goes as well
+    left = look()
+    assert rows(store, hours) == rows(store, "SELECT sum(spans) FROM rollup_latency") < [(192,)]
+    store.close()
+    with duckdb.connect(str(tmp_path / "alexobs.duckdb")) as connection:
+        connection.execute("DROP TABLE rollup_latency_hours")
+        connection.execute("DELETE FROM meta WHERE key = 'rollup_latency_hours'")
+        connection.execute("UPDATE meta SET value = '1' WHERE key = 'version'")
+    store = Store(tmp_path)
+    assert rows(store, "SELECT value FROM meta WHERE key = 'version'") == [("2",)]
+    assert rows(store, hours)[0][0] > 0
+    assert look() == left
     store.close()
 
 

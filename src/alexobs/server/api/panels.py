@@ -23,6 +23,8 @@ POINTS: Final = 60
 MAX_POINTS: Final = 1500
 # Lines beyond these are too many to tell apart; the rest are one line.
 MAX_SERIES: Final = 20
+# Shorter steps cut too many hours for whole ones to be worth it.
+_BY_HOUR_FROM_MIN: Final = 180
 _QUANTILES: Final = {"p50": "0.5", "p95": "0.95", "p99": "0.99"}
 _STEPS_MIN: Final = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 10_080, 43_200)
 
@@ -38,7 +40,8 @@ def panels(context: Context, values: dict[str, Any]) -> dict[str, Any]:
         **{name: values[name] for name in ("model", "tool", "service")},
     }
     rows = context.store.query("api_panels", **asked).dicts()
-    latency = context.store.query("api_panel_latency", **asked).dicts()
+    cuts = _cuts(window, step) if step >= _BY_HOUR_FROM_MIN else None
+    latency = context.store.query("api_panel_latency", **asked, cuts=cuts).dicts()
     active = context.store.query(
         "api_active_sessions", to_ns=window.to_ns, service=values["service"]
     )
@@ -74,6 +77,12 @@ def _panels(grid: _Grid, rows: list[Row], latency: list[Row], active: int) -> di
         "tool_duration": {"unit": "s", "series": _durations(grid, latency, used)},
         "model_usage": {"unit": "requests", "shares": models.shares()},
     }
+
+
+def _cuts(window: Window, step: int) -> list[int]:
+    """Return the hours (Unix time / 3600) that a step or the window begins or ends within."""
+    edges = (*range(window.from_minute, window.to_minute, step), window.to_minute)
+    return sorted({minute // 60 for minute in edges if minute % 60})
 
 
 def _step_min(step_s: int | None, window: Window) -> int:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _DAY_NS: Final = 86_400 * 1_000_000_000
+_MINUTE_NS: Final = 60 * 1_000_000_000
 # Which column says how old a row is, and how many nanoseconds are one of its units.
 _AGES: Final = {
     "finished_spans": ("start_ns", 1),
@@ -19,8 +20,8 @@ _AGES: Final = {
     "trace_parts": ("start_ns", 1),
     "log_rows": ("time_ns", 1),
     "point_rows": ("time_ns", 1),
-    "rollup": ("minute", 60_000_000_000),
-    "rollup_latency": ("minute", 60_000_000_000),
+    "rollup": ("minute", _MINUTE_NS),
+    "rollup_latency": ("minute", _MINUTE_NS),
 }
 _SUMS: Final = ("trace_parts", "rollup", "rollup_latency")
 _MEASURED: Final = ("finished_spans", "log_rows", "point_rows")
@@ -100,8 +101,8 @@ class Keeper:
                 f"DELETE FROM {table} WHERE {column} < ?",  # noqa: S608 - names of ours
                 [cutoff_ns // unit],
             )
-        for statement in schema.script("orphans"):
-            run(self._connection, statement)
+        self._run_script("cut_hours", {"since": cutoff_ns // _MINUTE_NS})
+        self._run_script("orphans", {})
         run(self._connection, "COMMIT")
         run(self._connection, "CHECKPOINT")
 
@@ -114,9 +115,7 @@ class Keeper:
             column, _ = _AGES[table]
             since = self._one(f"SELECT min({column}) FROM {table} WHERE seq > {old_seq}")  # noqa: S608
             run(self._connection, "BEGIN")
-            for statement in schema.script(f"compact_{table}"):
-                given = {"since": since} if "$since" in statement else {}
-                run(self._connection, statement, given)
+            self._run_script(f"compact_{table}", {"since": since})
             left = self._one(f"SELECT count(*) FROM {table}")  # noqa: S608
             text = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
             run(self._connection, text, [f"compacted {table}", f"{seq} {left}"])
@@ -128,6 +127,11 @@ class Keeper:
         found = run(self._connection, text, [f"compacted {table}"])
         seq, rows = map(int, found[0][0].split()) if found else (-1, 0)
         return seq, rows
+
+    def _run_script(self, name: str, given: dict[str, int]) -> None:
+        for statement in schema.script(name):
+            wanted = {key: value for key, value in given.items() if f"${key}" in statement}
+            run(self._connection, statement, wanted)
 
     def _one(self, text: str) -> Any:
         return self._run_one(text)[0]

@@ -12,7 +12,7 @@ from alexobs.errors import ServerError
 if TYPE_CHECKING:
     import duckdb
 
-VERSION: Final = 1
+VERSION: Final = 2
 _HERE: Final = Path(__file__).parent
 
 

@@ -1,4 +1,4 @@
--- Version 1 of the data file. A later version is a file in migrations/, applied in order.
+-- Version 2 of the data file. What brings an older file to it is in migrations/, applied in order.
 -- Statements end with a semicolon at the end of a line.
 
 CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR);
@@ -63,6 +63,13 @@ CREATE TABLE rollup (
 CREATE TABLE rollup_latency (
   seq BIGINT, minute BIGINT, service VARCHAR, kind VARCHAR, model VARCHAR, tool_name VARCHAR,
   status VARCHAR, bucket SMALLINT, spans BIGINT
+);
+
+-- The same by hour (Unix time / 3600), one row each, of the commits up to the one that `meta`
+-- names; made when the minutes are summed up.
+CREATE TABLE rollup_latency_hours (
+  hour BIGINT, service VARCHAR, kind VARCHAR, model VARCHAR, tool_name VARCHAR, status VARCHAR,
+  bucket SMALLINT, spans BIGINT
 );
 
 CREATE TABLE log_rows (
