@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 
 from alexobs.errors import AlexobsError
+from alexobs.server.store import growth
 from alexobs.server.store.result import Result
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ def run(
         raise QueryError(str(error)) from None
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise QueryError("one SELECT is taken, and nothing else")
+    try:
+        growth.check(connection, statements[0].query)
+    except growth.GrowthError as error:
+        raise QueryError(str(error)) from None
     with _interrupted_after(connection, timeout_s) as late:
         try:
             connection.execute("BEGIN TRANSACTION READ ONLY")
