@@ -343,6 +343,15 @@ class CallFacts:
 class Call(Protocol):
     """What instrumentation hangs on a span: references now, facts later."""
 
+    @property
+    def steps(self) -> Sequence[Callable[[Any], None]]:
+        """What `facts` does, in parts: the same for all calls of a class.
+
+        Who has many calls takes one step for all of them before the next one, because a step's
+        code then stays in the processor's cache; `facts` afterwards returns what was found.
+        """
+        ...
+
     def facts(self) -> CallFacts:
         """Return what is known of the call. Runs in the worker, after the span has ended."""
         ...

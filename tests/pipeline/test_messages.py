@@ -15,9 +15,9 @@ class Redactor:
     def __init__(self) -> None:
         self.calls = 0
 
-    def value(self, value: Any) -> Any:
-        self.calls += 1
-        return json.loads(json.dumps(value).replace("hush", "[redacted]"))
+    def values(self, values: list[Any]) -> list[Any]:
+        self.calls += len(values)
+        return [json.loads(json.dumps(value).replace("hush", "[redacted]")) for value in values]
 
 
 def encoder(max_length: int = 100_000) -> tuple[ContentEncoder, Redactor]:

@@ -77,11 +77,24 @@ class Operation(NamedTuple):
     load: Callable[[Any], Any] = plain
 
 
+def _guarded(where: str, step: Callable[[LLMCall, CallFacts], None]) -> Callable[[LLMCall], None]:
+    """Return one step of extraction: a surprise in one part leaves the others whole."""
+
+    def run(call: LLMCall) -> None:
+        try:
+            step(call, call.found)
+        except Exception as fault:
+            call.instruments.fault(f"{call.operation.name} {where}", fault)
+
+    return run
+
+
 class LLMCall(Observation):
     """A request to a model, from its start to the end of its answer."""
 
     __slots__ = (
         "_fold",
+        "_response",
         "_silent",
         "attempts",
         "body",
@@ -124,6 +137,7 @@ class LLMCall(Observation):
         self.stream = False
         self.count = 0
         self._fold: Fold | None = None
+        self._response: Any = None
         self._silent = silent
 
     # -- on the caller's thread ----------------------------------------------------------------
@@ -169,42 +183,31 @@ class LLMCall(Observation):
 
     def release(self) -> None:
         """Let go of request and answer."""
-        self.body = self.extra = self._fold = self.inner = None
+        self.body = self.extra = self._fold = self.inner = self._response = None
         self.raw = b""
 
-    def collect(self) -> CallFacts:
-        """Return what request and answer say."""
+    def _start_facts(self) -> None:
         operation = self.operation
-        facts = CallFacts(
+        facts = self.found = CallFacts(
             kind=operation.kind,
             status=semconv.SUCCESS,
             billed=operation.billed,
             error_type=self.error_type,
         )
-        attributes = facts.attributes
-        attributes[semconv.GEN_AI_OPERATION_NAME] = operation.name
-        self._guard("endpoint", self._read_endpoint, facts)
-        self._guard("request", self._read_request, facts)
+        facts.attributes[semconv.GEN_AI_OPERATION_NAME] = operation.name
         if self.attempts:
-            attributes[semconv.ALEX_LLM_ATTEMPTS] = self.attempts
+            facts.attributes[semconv.ALEX_LLM_ATTEMPTS] = self.attempts
         if self._outcome in {semconv.ERROR, semconv.CANCELLED}:
             facts.status = self._outcome  # type: ignore[assignment]
-        self._guard("response", self._read_response, facts)
+
+    def _finish_facts(self, facts: CallFacts) -> None:
         if self.first_ns:
             facts.time_to_first_chunk_s = (self.first_ns - self.started_ns) / 1e9
             facts.output_chunks = self.count
-            attributes[semconv.GEN_AI_RESPONSE_TTFC] = facts.time_to_first_chunk_s
+            facts.attributes[semconv.GEN_AI_RESPONSE_TTFC] = facts.time_to_first_chunk_s
         facts.content = limit_content(facts.content, self.content)
-        if self.inner:
-            self._guard("inner calls", self._merge_inner, facts)
-        return facts
-
-    def _guard(self, where: str, step: Callable[[CallFacts], None], facts: CallFacts) -> None:
-        """Run one step of extraction: a surprise in one part leaves the others whole."""
-        try:
-            step(facts)
-        except Exception as fault:
-            self.instruments.fault(f"{self.operation.name} {where}", fault)
+        for call in self.inner or ():
+            merge(facts, call.facts())
 
     def _read_endpoint(self, facts: CallFacts) -> None:
         host, port = host_and_port(self.endpoint)
@@ -228,15 +231,17 @@ class LLMCall(Observation):
         if self.stream:
             facts.attributes[semconv.GEN_AI_REQUEST_STREAM] = True
 
-    def _read_response(self, facts: CallFacts) -> None:
+    def _load_response(self, facts: CallFacts) -> None:
         if self.raw:
-            response = decoded(self.raw) or self.operation.load(self._result)
+            self._response = decoded(self.raw)
         elif self._result is not None:
-            response = self.operation.load(self._result)
+            self._response = self.operation.load(self._result)
         else:
-            response = self._streamed_response(facts)
-        if response is not None:
-            self.operation.read_response(response, facts)
+            self._response = self._streamed_response(facts)
+
+    def _read_response(self, facts: CallFacts) -> None:
+        if self._response is not None:
+            self.operation.read_response(self._response, facts)
         if facts.response_model:
             facts.attributes[semconv.GEN_AI_RESPONSE_MODEL] = facts.response_model
 
@@ -262,9 +267,15 @@ class LLMCall(Observation):
                     fold.add(event)
         return fold
 
-    def _merge_inner(self, facts: CallFacts) -> None:
-        for call in self.inner or ():
-            merge(facts, call.facts())
+    steps = (
+        _start_facts,
+        _guarded("endpoint", _read_endpoint),
+        _guarded("request", _read_request),
+        _guarded("response", _load_response),
+        _guarded("response", _read_response),
+        _guarded("facts", _finish_facts),
+        Observation.keep_facts,
+    )
 
 
 def enclosing(context: Mapping[str, Any], operation: str) -> tuple[bool, LLMCall | None]:

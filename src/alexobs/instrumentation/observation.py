@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from alexobs import semconv
 from alexobs.context import SPAN_KEY, Context, attach, current_context, detach
 from alexobs.tracing.failure import is_cancellation, type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from contextvars import Token
     from types import TracebackType
 
@@ -68,6 +68,9 @@ class Observation:
     later. The first of these counts, the others do nothing.
     """
 
+    steps: ClassVar[tuple[Callable[[Any], None], ...]]
+    """What finds the facts, in order: into `found`; the last is `keep_facts`."""
+
     __slots__ = (
         "_outcome",
         "_result",
@@ -77,6 +80,7 @@ class Observation:
         "content",
         "error_type",
         "first_ns",
+        "found",
         "instruments",
         "known_facts",
         "span",
@@ -92,6 +96,7 @@ class Observation:
         self.span: Any = None
         self.started_ns = 0
         self.first_ns = 0
+        self.found: Any = None  # facts, as far as they are read
         self.known_facts: CallFacts | None = None
         self._outcome = ""
         self._result: Any = None
@@ -104,10 +109,6 @@ class Observation:
 
     def mark(self, values: dict[str, Any]) -> None:
         """Put what others have to know into the context."""
-        raise NotImplementedError
-
-    def collect(self) -> CallFacts:
-        """Return the facts; runs in the worker."""
         raise NotImplementedError
 
     def release(self) -> None:
@@ -208,12 +209,15 @@ class Observation:
 
     def facts(self) -> CallFacts:
         """Return what is known; the references are let go once it has ended."""
-        if self.known_facts is not None:
-            return self.known_facts
-        facts = self.collect()
+        if self.known_facts is None:
+            for step in self.steps:
+                step(self)
+        return self.known_facts or self.found
+
+    def keep_facts(self) -> None:
+        """Keep what was found, and let go of what it was made of, when all has ended."""
         if self._outcome:
-            self.known_facts = facts
+            self.known_facts = self.found
             self._result = None
             self.chunks = []
             self.release()
-        return facts

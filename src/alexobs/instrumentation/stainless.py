@@ -121,7 +121,7 @@ def _settle(call: LLMCall, result: Any, streamed: bool) -> None:
             call.stream = True
             tap_stream(result, call)
         else:
-            call.answer(result)
+            call.answer(None if call.raw else result)  # not to keep what nobody reads
     except Exception as fault:
         call.answer(None)
         call.instruments.fault("answer", fault)

@@ -76,11 +76,11 @@ class ToolCall(Observation):
         if self.count <= MAX_KEPT_CHUNKS:
             super().chunk(chunk)
 
-    def collect(self) -> CallFacts:
-        """Return what was executed, with what, and what came out."""
+    def _read(self) -> None:
+        """Find what was executed, with what, and what came out."""
         outcome = self._outcome
         tool = self.tool
-        facts = CallFacts(
+        facts = self.found = CallFacts(
             kind="tool",
             status=semconv.CANCELLED if outcome == CLOSED else outcome or semconv.SUCCESS,  # type: ignore[arg-type]
             tool_name=tool.name,
@@ -101,7 +101,8 @@ class ToolCall(Observation):
         elif outcome == semconv.SUCCESS:
             content[semconv.GEN_AI_TOOL_CALL_RESULT] = plain(self._result)
         facts.content = limit_content(content, self.content)
-        return facts
+
+    steps = (_read, Observation.keep_facts)
 
     def release(self) -> None:
         """Let go of the arguments."""

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from alexobs.pipeline.enrich import Enricher, FinishedSpan
     from alexobs.pipeline.messages import ContentEncoder
-    from alexobs.records import CallFacts
 
 MAX_NAMES = 10_000  # distinct span names that are remembered with their redacted form
 CUT_NOTE_CHARS = 100
@@ -64,6 +63,7 @@ class Assembler:
             mappings += [link.attributes for link in span.own_links or ()]
         if self._redactor is not None:
             mappings = self._redactor.batch(mappings)
+        self._add_contents(spans, mappings)
         data = [self._span(*pair) for pair in zip(spans, mappings, strict=False)]
         if eventful:
             self._add_extras(spans, data, iter(mappings[len(spans) :]))
@@ -80,8 +80,6 @@ class Assembler:
         return attributes
 
     def _span(self, span: FinishedSpan, attributes: dict[str, Any]) -> SpanData:
-        if span.enriched is not None:
-            self._add_content(attributes, span.enriched.facts)
         state = span.trace_state
         message = span.status_message
         return SpanData(
@@ -115,16 +113,28 @@ class Assembler:
     def _text(self, text: str) -> str:
         return text if self._redactor is None else self._redactor.text(text)
 
-    def _add_content(self, attributes: dict[str, Any], facts: CallFacts) -> None:
-        usage = facts.usage
-        if usage is not None and usage.raw:
-            attributes[semconv.ALEX_LLM_RAW_USAGE] = to_json(usage.raw)
-        if self._capture == "off":
-            return
-        for key, value in facts.content.items():
-            if value is not None:
-                once = key == semconv.GEN_AI_OUTPUT_MESSAGES
-                attributes[key] = self._content.encode(value, once=once)
+    def _add_contents(
+        self, spans: Sequence[FinishedSpan], mappings: Sequence[dict[str, Any]]
+    ) -> None:
+        """Add what calls were asked and have answered to their attributes."""
+        places: list[tuple[dict[str, Any], str]] = []
+        contents: list[tuple[Any, bool]] = []
+        for span, attributes in zip(spans, mappings, strict=False):
+            if span.enriched is None:
+                continue
+            facts = span.enriched.facts
+            if facts.usage is not None and facts.usage.raw:
+                attributes[semconv.ALEX_LLM_RAW_USAGE] = to_json(facts.usage.raw)
+            if self._capture == "off":
+                continue
+            for key, value in facts.content.items():
+                if value is not None:
+                    places.append((attributes, key))
+                    contents.append((value, key == semconv.GEN_AI_OUTPUT_MESSAGES))
+        if contents:
+            texts = self._content.encode_all(contents)
+            for (attributes, key), text in zip(places, texts, strict=True):
+                attributes[key] = text
 
     def _add_extras(
         self,

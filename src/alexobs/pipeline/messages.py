@@ -16,7 +16,9 @@ import msgspec
 from alexobs.records import Messages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    Convert = Callable[[Any], Mapping[str, Any]]
 
 CACHE_BYTES = 16 * 1024 * 1024  # of JSON; a long agent run with its history is about 1 MB
 MAX_KEY_DEPTH = 12
@@ -26,9 +28,20 @@ _SCALARS = frozenset((str, int, float, bool, type(None)))
 class ValueRedactor(Protocol):
     """What is needed of a redactor here."""
 
-    def value(self, value: Any) -> Any:
-        """Return `value` without secrets."""
+    def values(self, values: list[Any]) -> list[Any]:
+        """Return each value without secrets, with one scan over all of them."""
         ...
+
+
+class _Part:
+    """A message or a value on its way to text."""
+
+    __slots__ = ("key", "text", "value")
+
+    def __init__(self, value: Any, key: Any = None) -> None:
+        self.value = value
+        self.key = key
+        self.text = ""
 
 
 class ContentEncoder:
@@ -50,45 +63,68 @@ class ContentEncoder:
         """Return an encoder with the same settings and a cache of its own, for another thread."""
         return ContentEncoder(self._redactor, self._max_length)
 
-    def encode(self, content: Any, *, once: bool = False) -> str:
-        """Return JSON text of `content`: `Messages`, or any value.
+    def encode(self, content: Any) -> str:
+        """Return JSON text of `content`: `Messages`, or any value."""
+        return self.encode_all([(content, False)])[0]
 
-        With `once` no message is looked up or remembered: an answer comes in this form one time.
+    def encode_all(self, contents: Sequence[tuple[Any, bool]]) -> list[str]:
+        """Return JSON text of each content, redacted together.
+
+        Args:
+            contents: each with whether it comes in this form one time only, as an answer does;
+                its messages are neither looked up nor remembered.
+        """
+        new: list[_Part] = []
+        all_parts = [self._parts(content, once, new) for content, once in contents]
+        if new:
+            values = [part.value for part in new]
+            if self._redactor is not None:
+                values = self._redactor.values(values)
+            for part, value in zip(new, values, strict=True):
+                part.text = to_json(value)
+                if part.key is not None:
+                    self._remember(part.key, part.text)
+        return [
+            self._cut(parts.text) if isinstance(parts, _Part) else self._joined(parts)
+            for parts in all_parts
+        ]
+
+    def _parts(self, content: Any, once: bool, new: list[_Part]) -> Any:
+        """Return texts of messages that are known, and parts, added to `new`, for the others.
+
+        A content that is no `Messages` is one part.
         """
         if not isinstance(content, Messages):
-            return self._cut(self._json(self._redacted(content)))
-        encode = self._converted if once else self._message
-        parts = [encode(content, item) for item in content.items]
-        length = sum(map(len, parts)) + len(parts) + 1
-        if length > self._max_length:
-            parts = self._fitting(parts)
-        return f"[{','.join(parts)}]"
+            part = _Part(content)
+            new.append(part)
+            return part
+        parts: list[str | _Part] = []
+        convert = content.convert
+        for item in content.items:
+            key = None if once else self._key(convert, item)
+            found = None if key is None else self._cache.get(key)
+            if found is not None:
+                self._cache.move_to_end(key)
+                parts.append(found)
+                continue
+            part = _Part(_converted(convert, item), key)
+            new.append(part)
+            parts.append(part)
+        return parts
 
-    def _message(self, content: Messages, item: Any) -> str:
+    def _key(self, convert: Convert, item: Any) -> Any:
         try:
-            key: Any = (content.convert, key_of(item))
-            found = self._cache.get(key)
+            key = (convert, key_of(item))
+            hash(key)
         except Exception:
-            return self._converted(content, item)
-        if found is not None:
-            self._cache.move_to_end(key)
-            return found
-        text = self._converted(content, item)
-        self._remember(key, text)
-        return text
+            return None
+        return key
 
-    def _converted(self, content: Messages, item: Any) -> str:
-        try:
-            converted: Mapping[str, Any] = content.convert(item)
-        except Exception as fault:
-            converted = {"error": f"[not converted: {type(fault).__name__}]"}
-        return self._json(self._redacted(converted))
-
-    def _redacted(self, value: Any) -> Any:
-        return value if self._redactor is None else self._redactor.value(value)
-
-    def _json(self, value: Any) -> str:
-        return to_json(value)
+    def _joined(self, parts: list[str | _Part]) -> str:
+        texts = [part.text if isinstance(part, _Part) else part for part in parts]
+        if sum(map(len, texts)) + len(texts) + 1 > self._max_length:
+            texts = self._fitting(texts)
+        return f"[{','.join(texts)}]"
 
     def _remember(self, key: Any, text: str) -> None:
         size = 2 * len(text)  # the key holds the message's own texts
@@ -128,6 +164,13 @@ class ContentEncoder:
         if len(text) <= self._max_length:
             return text
         return to_json(f"{text[: self._max_length]}… [cut: {len(text)} characters]")
+
+
+def _converted(convert: Convert, item: Any) -> Any:
+    try:
+        return convert(item)
+    except Exception as fault:
+        return {"error": f"[not converted: {type(fault).__name__}]"}
 
 
 def key_of(value: Any, depth: int = 0) -> Any:

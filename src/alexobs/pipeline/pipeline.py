@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.025  # after being woken: what comes first is seldom alone
 TICK_S = 1.0  # between two rounds of periodic tasks
-SLICE_GOAL_S = 0.001  # of work before other threads get the interpreter
+SLICE_GOAL_S = 0.002  # of work before other threads get the interpreter
 MAX_SLICE = 256  # records
 PAUSE_S = 0.00005  # long enough for a waiting thread to take the interpreter
 ENCODE_CHUNK = 128  # records encoded in one go

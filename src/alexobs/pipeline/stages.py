@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from alexobs import semconv
 from alexobs.pipeline.enrich import describe, model_of, observation_of
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from alexobs.pipeline.enrich import Enriched, Enricher, FinishedSpan
     from alexobs.pipeline.tail import TailBuffer
 
+_R = TypeVar("_R")
 _OBSERVATIONS = frozenset((LLMObservation, ToolObservation))
 _INFO, _ERROR = 9, 17  # OpenTelemetry's severity numbers
 
@@ -72,15 +73,22 @@ class Stages:
         Every record taken here is accounted for: returned, left out by the sample rate, waiting
         for the end of its trace, or dropped with a reason.
         """
-        kept: list[FinishedSpan] = []
-        for record in records:
-            try:
-                self._one(record, kept)
-            except Exception as fault:
-                self._fault("process", fault)
-                if record.__class__ not in _OBSERVATIONS:  # which are not in the accounts
-                    self._accounting.dropped("traces", "failed", 1)
-        return self._assembled(kept)
+        observations: list[Any] = [
+            record for record in records if record.__class__ in _OBSERVATIONS
+        ]
+        if observations:
+            self._accounting.uncounted += len(observations)
+            self._each(observations, self._meter_alone)
+            records = [record for record in records if record.__class__ not in _OBSERVATIONS]
+        # Step by step, not span by span: a step's code stays in the processor's cache.
+        self.enricher.prepare([span.call for span in records if span.call is not None])
+        spans = self._each(records, self._understand)
+        if len(spans) < len(records):
+            self._accounting.dropped("traces", "failed", len(records) - len(spans))
+        calls = [span for span in spans if span.call is not None]
+        self._each(calls, self._meter_call)
+        self._each(calls, self._log)
+        return self._assembled(self._kept(spans))
 
     def flush_tail(self) -> list[SpanData]:
         """Decide the traces that still wait for their end."""
@@ -88,31 +96,54 @@ class Stages:
         self._accounting.sampled_out("traces", left_out)
         return self._assembled(kept)
 
-    def _one(self, record: Any, kept: list[FinishedSpan]) -> None:
-        kind = record.__class__
-        if kind is LLMObservation or kind is ToolObservation:
-            self._accounting.uncounted += 1
-            self._observe(self.enricher.priced(record) if kind is LLMObservation else record)
-            return
-        span: FinishedSpan = record
+    def _meter_alone(self, observation: LLMObservation | ToolObservation) -> None:
+        """Meter a call that was reported without a span."""
+        if isinstance(observation, LLMObservation):
+            observation = self.enricher.priced(observation)
+        self._observe(observation)
+
+    def _each(self, records: Sequence[_R], step: Callable[[_R], None]) -> list[_R]:
+        """Return the records that went through `step` without a fault."""
+        done = []
+        for record in records:
+            try:
+                step(record)
+                done.append(record)
+            except Exception as fault:
+                self._fault("process", fault)
+        return done
+
+    def _understand(self, span: FinishedSpan) -> None:
         if span.name.__class__ is not str:  # whatever somebody has given for a name
             span.name = str(plain(span.name))
-        enriched = None
         if span.call is not None:
-            enriched = self.enricher.enrich(span)
-            self._observe(observation_of(span, enriched))
-            self._log(span, enriched)
+            self.enricher.enrich(span)
+
+    def _kept(self, spans: list[FinishedSpan]) -> list[FinishedSpan]:
+        """Return those that are to be sent, by the decision at the root or at the end."""
         if not self._tracing:
-            self._accounting.uncounted += 1
-            return
-        if span.sampled:
-            kept.append(span)
-        elif span.recording:
-            spans, left_out = self.tail.add(span, enriched)
-            kept.extend(spans)
-            self._accounting.sampled_out("traces", left_out)
-        else:
-            self._accounting.sampled_out("traces", 1)
+            self._accounting.uncounted += len(spans)
+            return []
+        kept: list[FinishedSpan] = []
+        for span in spans:
+            if span.sampled:
+                kept.append(span)
+            elif span.recording:
+                kept += self._decided(span)
+            else:
+                self._accounting.sampled_out("traces", 1)
+        return kept
+
+    def _decided(self, span: FinishedSpan) -> list[FinishedSpan]:
+        """Return the spans that are to be sent, now that `span` of their trace has ended."""
+        try:
+            spans, left_out = self.tail.add(span, span.enriched)
+        except Exception as fault:
+            self._fault("tail", fault)
+            self._accounting.dropped("traces", "failed", 1)
+            return []
+        self._accounting.sampled_out("traces", left_out)
+        return spans
 
     def _assembled(self, spans: list[FinishedSpan]) -> list[SpanData]:
         if not spans:
@@ -142,7 +173,13 @@ class Stages:
         except Exception as fault:
             self._fault("meter", fault)
 
-    def _log(self, span: FinishedSpan, enriched: Enriched) -> None:
+    def _meter_call(self, span: FinishedSpan) -> None:
+        assert span.enriched is not None  # noqa: S101 - the step before
+        self._observe(observation_of(span, span.enriched))
+
+    def _log(self, span: FinishedSpan) -> None:
+        enriched = span.enriched
+        assert enriched is not None  # noqa: S101 - the step before
         severity = _ERROR if enriched.facts.status == semconv.ERROR else _INFO
         if self._log_call is not None and severity >= self._log_threshold:
             self._log_call(span, severity, *call_line(span, enriched))

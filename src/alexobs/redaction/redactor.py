@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from bisect import bisect_right
 from itertools import chain
 from operator import is_
 from typing import TYPE_CHECKING, Any, Protocol
@@ -147,13 +148,29 @@ class Redactor:
             return self.text(value)
         if not self.enabled or type(value) in SCALARS:
             return value
+        return self.values([value])[0]
+
+    def values(self, values: list[Any]) -> list[Any]:
+        """Each of `values` as from `value`, from one pass over all their strings.
+
+        The same list when nothing changes.
+        """
+        if not self.enabled or not values:
+            return values
+        strings: list[str] = []
+        ends: list[int] = []
+        dirty: set[int] = set()
+        for index, value in enumerate(values):
+            if not self._gathered(value, strings):
+                dirty.add(index)
+            ends.append(len(strings))
         try:
-            strings: list[str] = []
-            if gather(value, strings, self._is_clean_key) and not self._hits(strings):
-                return value
-        except Exception:
-            return Walk(self).rebuild(value)  # finds out which part it was
-        return Walk(self).rebuild(value)
+            dirty.update(bisect_right(ends, index) for index in self._hits(strings))
+        except Exception:  # the rebuild finds out which part it was
+            dirty.update(range(len(values)))
+        if not dirty:
+            return values
+        return [Walk(self).rebuild(v) if i in dirty else v for i, v in enumerate(values)]
 
     def fields(self, mapping: Mapping[str, Any]) -> dict[str, Any]:
         """A mapping of names to values, without secrets; the same dict when nothing changes."""
@@ -208,7 +225,7 @@ class Redactor:
             strings = [value for value in values if type(value) is str]
             if "value" in mapping or not SCALARS.issuperset(map(type, values)):
                 strings.clear()
-                if not gather(mapping, strings, self._is_clean_key):
+                if not gather(mapping, strings, self._clean_keys, self._is_clean_key):
                     return False
             return not self._hits(strings)
         except Exception:
@@ -254,7 +271,7 @@ class Redactor:
 
     def _gathered(self, value: Any, strings: list[str]) -> bool:
         try:
-            return gather(value, strings, self._is_clean_key)
+            return gather(value, strings, self._clean_keys, self._is_clean_key)
         except Exception:
             return False
 

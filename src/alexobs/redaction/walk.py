@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from operator import is_
 from typing import Any, Protocol
 
@@ -33,8 +34,16 @@ _SCHEMA_NAMES = frozenset({"type", "$ref", "anyOf", "oneOf", "allOf", "enum", "d
 _WHOLE = frozenset(words.FAMILIES) - {words.TOKEN, *words.RANDOM_ONLY}
 
 
-def gather(value: Any, strings: list[str], is_clean_key: Callable[[Any], bool]) -> bool:
+def gather(
+    value: Any, strings: list[str], known: AbstractSet[Any], is_clean_key: Callable[[Any], bool]
+) -> bool:
     """Append all strings within ``value`` to ``strings``.
+
+    Args:
+        value: anything.
+        strings: takes them.
+        known: names that ``is_clean_key`` has found to be clean; most names are among them.
+        is_clean_key: whether a name neither is nor holds a secret.
 
     Returns:
         False when the value has to be rebuilt whatever its strings hold: a secret name, a kind of
@@ -57,7 +66,8 @@ def gather(value: Any, strings: list[str], is_clean_key: Callable[[Any], bool]) 
                     return False
                 below.extend(item)
             elif kind is dict:
-                if not all(map(is_clean_key, item)) or _named_value(item, is_clean_key):
+                is_clean = item.keys() <= known or all(map(is_clean_key, item))
+                if not is_clean or ("value" in item and _named_value(item, is_clean_key)):
                     return False
                 below.extend(item.values())
             elif kind is bytes:
@@ -87,9 +97,7 @@ def _is_clean_pair(item: Any, is_clean_key: Callable[[Any], bool]) -> bool:
 
 
 def _named_value(item: Mapping[Any, Any], is_clean_key: Callable[[Any], bool]) -> bool:
-    """Whether a dict is like ``{"name": "Authorization", "value": …}``, as in HAR files."""
-    if "value" not in item:
-        return False
+    """Whether a dict with a value names a secret: ``{"name": "Authorization", "value": …}``."""
     name = item.get("name", item.get("key"))
     return type(name) is str and not is_clean_key(name)
 
