@@ -20,6 +20,7 @@ class PriceBook:
     Args:
         path: the user's own prices; need not exist.
         on_error: told once what is wrong with the file now, while the last good prices stay.
+        lenient: begin with the bundled prices, and tell, when the file cannot be used.
         clock: seconds, for tests.
 
     Raises:
@@ -35,12 +36,19 @@ class PriceBook:
         path: str | Path,
         on_error: Callable[[PriceError], None] | None = None,
         *,
+        lenient: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = Path(path).expanduser()
-        self.prices = Prices.load(self.path)
         self.problem = ""
         self._on_error = on_error
+        try:
+            self.prices = Prices.load(self.path)
+        except PriceError as error:
+            if not lenient:
+                raise
+            self.prices = Prices()
+            self._report(error)
         self._file = FollowedFile(self.path, clock=clock)
 
     def poll(self, *, now: bool = False) -> bool:

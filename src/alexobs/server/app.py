@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import sys
 import threading
 from dataclasses import dataclass, field
 from importlib import import_module, util
@@ -19,8 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from alexobs.config.model import RedactionConfig
-from alexobs.errors import AlexobsError, ServerError
-from alexobs.pricing import Prices, default_prices
+from alexobs.errors import ServerError
 from alexobs.redaction import Redactor
 from alexobs.server.ingest.decode import Checker
 from alexobs.server.ingest.grpc import GrpcFront
@@ -28,6 +26,7 @@ from alexobs.server.ingest.http import OtlpApp
 from alexobs.server.ingest.intake import Intake
 from alexobs.server.ingest.normalise import Normaliser
 from alexobs.server.ingest.writer import Writer
+from alexobs.server.prices import server_prices
 from alexobs.server.security import Guard, check_host, error_body
 from alexobs.server.store import Retention, Store
 
@@ -128,7 +127,7 @@ class Server:
         except BaseException:
             self._close_sockets()
             raise
-        normaliser = Normaliser(_prices(), Redactor(RedactionConfig()))
+        normaliser = Normaliser(server_prices(), Redactor(RedactionConfig()))
         self.writer = Writer(self.store, normaliser)
         self.intake = Intake(Checker(normaliser), self.writer)
         try:
@@ -190,14 +189,6 @@ class Server:
         for listening in self._sockets.values():
             with contextlib.suppress(OSError):
                 listening.close()
-
-
-def _prices() -> Prices:
-    try:
-        return default_prices()
-    except AlexobsError as error:
-        print(f"alexobs: your own prices are left out: {error}", file=sys.stderr)  # noqa: T201
-        return Prices()
 
 
 def _uvicorn(app: ASGIApp) -> uvicorn.Server:
