@@ -88,3 +88,24 @@ def test_the_golden_files_find_something() -> None:
 
 def test_there_is_no_golden_file_without_its_query() -> None:
     assert {path.stem for path in GOLDEN.glob("*.json")} == set(named.names())
+
+
+def test_every_condition_in_a_query_is_understood() -> None:
+    """One that is not would be a comment, and what it is for always there."""
+    for name in named.names():
+        lines = (named._FOLDER / f"{name}.sql").read_text(encoding="utf-8").splitlines()
+        marks = [line.split()[1] for line in lines if line.strip().startswith(("-- if", "-- end"))]
+        assert marks == ["if", "end"] * (len(marks) // 2), name
+        understood = [wanted | unwanted for wanted, unwanted, _ in named._source(name).pieces]
+        assert sum(map(bool, understood)) == len(marks) // 2, name
+
+
+def test_what_is_not_asked_for_is_left_out() -> None:
+    text, wanted = named.text_of("api_traces", {"q": None, "from_ns": 0, "filtered": False})
+    assert "message_rows" not in text
+    assert "matching" not in text
+    assert "from_ns" in wanted
+    text, wanted = named.text_of("api_traces", {"q": "x", "filtered": True, "his": [1]})
+    assert "message_rows" in text
+    assert {"his", "los"} <= wanted
+    assert not {"to_ns"} & wanted
