@@ -43,6 +43,13 @@ peers: $(STAMP) ## build the real back ends (long, cached outside the tree) and 
 quick: $(STAMP) ## the fast tests only
 	@$(BIN)/python -m pytest -q -m "not slow and not peers"
 
+.PHONY: coverage
+coverage: $(STAMP) ## branch coverage of the package by the whole suite, child processes included (long)
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -q -m "not peers"
+	@$(BIN)/coverage combine -q
+	@$(BIN)/coverage report --skip-covered
+
 .PHONY: lint
 lint: $(STAMP) ## style and import rules
 	@$(BIN)/ruff check .
