@@ -348,8 +348,10 @@ class Engine:
 
     def flush(self, timeout_s: float) -> bool:
         """Deliver everything that has ended; see `Observability.flush`."""
-        self.export_metrics()
-        return self.pipeline.flush(timeout_s) and not self.sink.blocked
+        deadline_s = time.monotonic() + timeout_s
+        self.pipeline.flush(timeout_s)
+        self.export_metrics()  # afterwards, because they say what became of the rest
+        return self.pipeline.flush(_left(deadline_s)) and not self.sink.blocked
 
     def shutdown(self, timeout_s: float | None, *, exiting: bool = False) -> bool:
         """Deliver what can be delivered in time, and stop; see `Observability.shutdown`.
@@ -364,8 +366,10 @@ class Engine:
         deadline_s = time.monotonic() + limit_s
         if self.prometheus is not None:
             self.prometheus.stop()
-        self.export_metrics()
-        delivered = self.pipeline.shutdown(max(0.0, deadline_s - time.monotonic()))
+        self.pipeline.finish_traces()
+        self.pipeline.flush(_left(deadline_s))
+        self.export_metrics()  # afterwards, because they say what became of the rest
+        delivered = self.pipeline.shutdown(_left(deadline_s))
         if not exiting:
             self._route_stdlib()
         written = self.sink.close(min(1.0, limit_s))
@@ -439,3 +443,8 @@ class Engine:
     def health(self) -> Health:
         """Return what is well and what is not."""
         return assess(self)
+
+
+def _left(deadline_s: float) -> float:
+    """Return the seconds until `deadline_s`, by the monotonic clock."""
+    return max(0.0, deadline_s - time.monotonic())

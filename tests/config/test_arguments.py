@@ -203,8 +203,8 @@ def test_to_mapping_is_complete() -> None:
 
 def test_importing_the_model_imports_no_reader() -> None:
     code = (
-        "import sys, alexobs.config;"
-        "loaded = {'yaml', 'alexobs.config.load', 'difflib', 'json'} & set(sys.modules);"
+        "import sys; before = set(sys.modules); import alexobs.config;"
+        "loaded = {'yaml', 'alexobs.config.load', 'difflib', 'json'} & set(sys.modules) - before;"
         "sys.exit(str(loaded) if loaded else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
