@@ -38,6 +38,10 @@ def _nothing() -> None:
     return None
 
 
+def _nothing_often(_: int) -> None:
+    return None
+
+
 @dataclass
 class Case:
     """One competitor: `run(n)` makes n calls in its own loop; `settle()` waits for the rest.
@@ -90,17 +94,29 @@ def time_once(case: Case, calls: int) -> dict[str, float]:
 
 
 def compare(
-    name: str, cases: Sequence[Case], *, calls: int = 20_000, rounds: int | None = None
+    name: str,
+    cases: Sequence[Case],
+    *,
+    calls: int = 20_000,
+    rounds: int | None = None,
+    around: Run = _nothing_often,
 ) -> Group:
-    """Time all cases in every round, after one warm-up round that is thrown away."""
+    """Time all cases in every round, after one warm-up round that is thrown away.
+
+    `around` is the loop of the cases with nothing in it, where that pauses: what it takes in the
+    same round is no part of what they cost, and is taken off each.
+    """
     group = Group(name)
+    loop = Case("the loop alone", around)
     wanted = not _wanted or name in _wanted
     for case in cases if wanted else ():
         time_once(case, max(1, calls // 10))
     for number in range((rounds or _default_rounds) if wanted else 0):
         shift = number % len(cases)
+        nothing = time_once(loop, calls) if around is not _nothing_often else {}
         for case in (*cases[shift:], *cases[:shift]):
-            group.add(case.name, time_once(case, calls))
+            measures = time_once(case, calls)
+            group.add(case.name, {m: v - nothing.get(m, 0.0) for m, v in measures.items()})
     for case in cases:
         case.close()
     return group

@@ -108,6 +108,36 @@ def test_a_disabled_tracer_passes_the_incoming_context_on() -> None:
     assert recorder.runtime.unsampled_count == 0
 
 
+def test_a_disabled_tracer_leaves_what_is_current_as_it_is() -> None:
+    recorder = Recorder(TracingConfig(enabled=False))
+    foreign = NonRecordingSpan(SpanContext(7, 9, is_remote=False, trace_flags=TraceFlags(1)))
+    with otel.use_span(foreign), recorder.tracer.start_as_current_span("op") as span:
+        assert otel.get_current_span() is foreign
+        span.set_attribute("a", 1)
+        assert span.get_span_context().trace_id == 7
+    assert recorder.ended == []
+    remote = otel.set_span_in_context(foreign)
+    with recorder.tracer.start_as_current_span("op", remote):  # what came in is passed on
+        assert otel.get_current_span().get_span_context().span_id == 9
+
+
+def test_a_function_decorated_while_tracing_was_off_is_traced_once_it_is_on() -> None:
+    off, on = Recorder(TracingConfig(enabled=False)), Recorder()
+    provider = TracerProvider(off.runtime)
+
+    @provider.get_tracer("test").start_as_current_span("op")
+    def work() -> None:
+        """Do nothing."""
+
+    work()
+    provider.runtime = on.runtime
+    work()
+    provider.runtime = off.runtime
+    work()
+    assert [span.name for span in on.ended] == ["op"]
+    assert off.ended == []
+
+
 def test_an_exception_becomes_event_status_and_type(recorder: Recorder) -> None:
     def fail() -> None:
         try:

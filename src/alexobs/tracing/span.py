@@ -60,6 +60,23 @@ class Span(otel.Span):
         "trace_state",
     )
 
+    _runtime: Runtime
+    scope: Scope
+    name: str
+    kind: SpanKind
+    trace_id: int
+    span_id: int
+    parent_span_id: int
+    local_root: bool
+    trace_state: TraceState | None
+    run: RunContext | None
+    sampled: bool
+    recording: bool
+    flags: int
+    own_attributes: dict[str, Any]
+    start_time: int
+    end_ns: int
+
     call: Call | None = None
     failure: Failure | None = None
     enriched: Any = None
@@ -70,41 +87,6 @@ class Span(otel.Span):
     dropped_links = 0
     own_events: list[SpanEvent] | None = None
     own_links: list[SpanLink] | None = None
-
-    def __init__(  # noqa: PLR0917 - keywords cost 0.2 µs a span
-        self,
-        runtime: Runtime,
-        scope: Scope,
-        name: str,
-        kind: SpanKind,
-        trace_id: int,
-        span_id: int,
-        parent_span_id: int,
-        local_root: bool,
-        trace_state: TraceState | None,
-        run: RunContext | None,
-        sampled: bool,
-        recording: bool,
-        flags: int,
-        attributes: dict[str, Any],
-        start_ns: int,
-    ) -> None:
-        self._runtime = runtime
-        self.scope = scope
-        self.name = name
-        self.kind = kind
-        self.trace_id = trace_id
-        self.span_id = span_id
-        self.parent_span_id = parent_span_id
-        self.local_root = local_root
-        self.trace_state = trace_state
-        self.run = run
-        self.sampled = sampled
-        self.recording = recording
-        self.flags = flags
-        self.own_attributes = attributes
-        self.start_time = start_ns
-        self.end_ns = 0
 
     # -- OpenTelemetry's Span ----------------------------------------------------------------
 
