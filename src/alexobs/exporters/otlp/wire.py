@@ -26,8 +26,7 @@ _UINT64 = (1 << 64) - 1
 # Cached attributes: what repeats is short, and 8192 of them take about 1.5 MB.
 _CACHE_MAX_ENTRIES = 8192
 _CACHE_MAX_BYTES = 64
-# Larger counts rarely repeat, and would push out of the cache what does.
-_CACHE_MAX_BITS = 8
+_VARINT_MAX_BYTES = 10
 # Tags of the values in an ``AnyValue``.
 _TEXT, _INTEGER, _DOUBLE = 0x0A, 0x18, 0x21
 
@@ -110,15 +109,15 @@ def _pair(key: str, value: bytes) -> bytes:
     return field(b"\x0a", key.encode()) + field(b"\x12", value)
 
 
-def attribute_encoder(tag: bytes) -> AttributeEncoder:
+def attribute_encoder(tag: bytes) -> AttributeEncoder:  # noqa: PLR0915 - a cache for each type
     """Return a function that appends attributes as ``KeyValue`` fields with this `tag`.
 
     Whole pairs are cached where they are short, as most of them repeat from span to span; each
     type has a cache of its own, because 1 == True. For the rest, what stands before the value is
-    cached by key and size.
+    cached by key and size. Integers are not: counts rarely repeat, and are quickly encoded.
     """
     texts: dict[tuple[str, Any], bytes] = {}
-    integers: dict[tuple[str, Any], bytes] = {}
+    integer_heads: dict[str, list[bytes]] = {}
     booleans: dict[tuple[str, Any], bytes] = {}
     singles: dict[tuple[str, str], bytes] = {}
     heads: dict[tuple[str, int, int], bytes] = {}
@@ -139,16 +138,10 @@ def attribute_encoder(tag: bytes) -> AttributeEncoder:
             _remember(texts, item, encoded)
         return encoded
 
-    def integer(item: tuple[str, Any]) -> bytes:
-        key, value = item
-        if not INT64_MIN <= value <= INT64_MAX:
-            return other(item)
-        payload = varint(value)
-        size = len(payload)
-        encoded = (heads.get((key, _INTEGER, size)) or head(key, _INTEGER, size)) + payload
-        if value.bit_length() <= _CACHE_MAX_BITS:
-            _remember(integers, item, encoded)
-        return encoded
+    def integer_heads_of(key: str) -> list[bytes]:
+        found = [_head(tag, key, _INTEGER, size) for size in range(_VARINT_MAX_BYTES + 1)]
+        _remember(integer_heads, key, found)
+        return found
 
     def boolean(item: tuple[str, Any]) -> bytes:
         encoded = other(item)
@@ -172,7 +165,16 @@ def attribute_encoder(tag: bytes) -> AttributeEncoder:
                 found = texts.get(item) if len(value) <= _CACHE_MAX_BYTES else None
                 parts.append(found or text(item))
             elif kind is int:
-                parts.append(integers.get(item) or integer(item))
+                if 0 <= value < 2048:
+                    payload = LENGTHS[value]
+                elif INT64_MIN <= value <= INT64_MAX:
+                    payload = varint(value)
+                else:
+                    parts.append(other(item))
+                    continue
+                key = item[0]
+                parts.append((integer_heads.get(key) or integer_heads_of(key))[len(payload)])
+                parts.append(payload)
             elif kind is float:
                 parts.append(double_heads.get(item[0]) or double_head(item[0]))
                 parts.append(pack_double(value))
@@ -195,7 +197,7 @@ def _single(tag: bytes, item: tuple[str, Any], cache: dict[tuple[str, str], byte
     return encoded
 
 
-def _remember(cache: dict[Any, bytes], key: Any, encoded: bytes) -> None:
+def _remember(cache: dict[Any, Any], key: Any, encoded: bytes | list[bytes]) -> None:
     if len(cache) >= _CACHE_MAX_ENTRIES:
         cache.clear()
     cache[key] = encoded
