@@ -116,7 +116,7 @@ class Engine:
             parts.stream_of(self.config),
             settings.format,
             redactor=self.redactor,
-            on_records=self.pipeline.stage_logs if settings.otlp else None,
+            on_records=self.pipeline.outbox.stage_logs if settings.otlp else None,
             wake=self.pipeline.wake,
             on_fault=self.faults.report,
             now_ns=self.now_ns,
@@ -236,7 +236,7 @@ class Engine:
         if not (self.config.enabled and settings.enabled and "metrics" in self.exporters):
             return
         self.pipeline.work_off()
-        self.pipeline.send_metrics(self.meter_provider.collect(settings.temporality))
+        self.pipeline.outbox.send_metrics(self.meter_provider.collect(settings.temporality))
 
     def _announce(self) -> None:
         mode = self.config.tracing.announce
@@ -246,7 +246,7 @@ class Engine:
         spans = self.announcer.due(now_ns)
         if spans:
             records = [running_record(span, now_ns) for span in spans]
-            self.pipeline.announce(records, self.redactor)
+            self.pipeline.outbox.announce(records, self.redactor)
 
     # -- change while running --------------------------------------------------------------------
 
@@ -339,7 +339,7 @@ class Engine:
     def _swap_logging(self) -> None:
         settings = self.config.logging
         self.sink.stream_of = parts.stream_of(self.config)
-        self.sink.on_records = self.pipeline.stage_logs if settings.otlp else None
+        self.sink.on_records = self.pipeline.outbox.stage_logs if settings.otlp else None
         self.sink.set_format(settings.format)
         self.logger.set_level(self._log_level())
         self._route_stdlib()

@@ -9,30 +9,26 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alexobs.pipeline.accounting import SIGNALS, Accounting, SignalAccount
-from alexobs.pipeline.assemble import cut_long_texts
+from alexobs.pipeline.outbox import PAUSE_S, Outbox
 from alexobs.pipeline.queue import GATHER, RecordQueue
-from alexobs.records import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from alexobs.config.model import PipelineConfig
     from alexobs.exporters.base import Exporter
     from alexobs.logs.sink import LogSink
-    from alexobs.pipeline.assemble import BatchRedactor
     from alexobs.pipeline.delivery import Delivery
     from alexobs.pipeline.stages import Stages
-    from alexobs.records import LogRecord, MetricData, Resource, Signal, SpanData
+    from alexobs.records import Resource, Signal
 
 LOOK_S = 0.025  # after being woken: what comes first is seldom alone
 TICK_S = 1.0  # between two rounds of periodic tasks
 SLICE_GOAL_S = 0.002  # of work before other threads get the interpreter
 MAX_SLICE = 256  # records
-PAUSE_S = 0.00005  # long enough for a waiting thread to take the interpreter
-ENCODE_CHUNK = 128  # records encoded in one go
 LOG_SLICE = 256  # lines written in one go, 0.5 ms
 LOG_FLUSH_S = 1.0  # that a slow reader of the log stream may hold up a flush
 
@@ -43,28 +39,6 @@ _cpu_s = (
     if time.get_clock_info("thread_time").resolution < SLICE_GOAL_S / 10
     else time.perf_counter
 )
-
-
-class _Encoded:
-    """Parts of one request, encoded and not yet handed to the delivery."""
-
-    __slots__ = ("_parts", "count", "size_bytes")
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self.count = 0
-        self.size_bytes = 0
-
-    def add(self, count: int, part: bytes) -> None:
-        self._parts.append(part)
-        self.count += count
-        self.size_bytes += len(part)
-
-    def take(self) -> tuple[int, bytes]:
-        """Return how many records there are and their request, and start anew."""
-        count, body = self.count, b"".join(self._parts)
-        self._parts, self.count, self.size_bytes = [], 0, 0
-        return count, body
 
 
 class Pipeline:
@@ -79,6 +53,7 @@ class Pipeline:
 
     Attributes:
         sink: writes log lines; the worker drains it.
+        outbox: what is ready to leave; takes what does not come through the queue.
         lock: guards the books; the delivery shares it, so that the identity always holds.
         put: takes a record from any thread, at once.
     """
@@ -94,7 +69,6 @@ class Pipeline:
     ) -> None:
         self._unsampled = unsampled
         self._config = config
-        self._resource = resource
         self._fault = fault
         self.sink: LogSink | None = None
         self._tick = tick
@@ -105,13 +79,15 @@ class Pipeline:
         self.queue = RecordQueue(config.queue_max_records, config.queue_max_bytes, self.wake)
         self.put = self.queue.put
         self._stages: Stages | None = None
-        self._exporters: Mapping[Signal, Exporter] = {}
         self._delivery: Delivery | None = None
-        self._staged_spans: list[SpanData] = []
-        self._staged_logs: list[LogRecord] = []
-        self._waiting_since = 0.0  # the oldest record in the queue or staged, as the worker saw it
-        self._max_length = 1 << 30
-        self._encoded = {"traces": _Encoded(), "logs": _Encoded()}
+        self.outbox = Outbox(
+            config,
+            resource=resource,
+            accounting=self.accounting,
+            lock=self.lock,
+            fault=fault,
+            submitted=self._send_wake.set,
+        )
         self._slice = 64
         self._record_s = SLICE_GOAL_S / self._slice
         self._stopping = False
@@ -132,13 +108,12 @@ class Pipeline:
         with self.lock:
             if self._stages is not None:
                 self._work_off()
-                self._stage(self._stages.flush_tail())
-                self.encode_staged(pause=False)
+                self.outbox.stage_spans(self._stages.flush_tail())
+                self.outbox.encode(pause=False)
             self._stages = stages
-            self._exporters = exporters
             self._delivery = delivery
             self._config = config
-            self._max_length = max_length
+            self.outbox.use(exporters, delivery, config, max_length)
             self.queue.resize(config.queue_max_records, config.queue_max_bytes)
 
     # -- threads -------------------------------------------------------------------------------
@@ -190,13 +165,13 @@ class Pipeline:
         if sink is not None and sink.blocked:
             return LOOK_S
         now = time.monotonic()
-        if not self._waiting_since:
+        if not self.outbox.waiting_since:
             self.queue.idle = True  # first, so that what is put from now on wakes
             if len(self.queue):
-                self._mark_waiting(now)
+                self.outbox.mark_waiting(now)
         until = next_tick
-        if self._waiting_since:
-            until = min(until, self._waiting_since + self._config.linger_s)
+        if self.outbox.waiting_since:
+            until = min(until, self.outbox.waiting_since + self._config.linger_s)
         return max(until - now, PAUSE_S)
 
     def _round(self, now: float) -> None:
@@ -205,7 +180,8 @@ class Pipeline:
         Records gather first: one alone, with cold caches, costs three times as much as one of
         many, and sending comes after `linger_s` anyway.
         """
-        due = bool(self._waiting_since) and now - self._waiting_since >= self._config.linger_s
+        since = self.outbox.waiting_since
+        due = bool(since) and now - since >= self._config.linger_s
         if due or len(self.queue) >= GATHER:
             while self._work_slice():
                 time.sleep(PAUSE_S)
@@ -213,7 +189,7 @@ class Pipeline:
                     break
         self._drain_lines()
         if due:
-            self.encode_staged(pause=True)
+            self.outbox.encode(pause=True)
 
     def _drain_lines(self) -> None:
         sink = self.sink
@@ -243,11 +219,11 @@ class Pipeline:
             records = self.queue.take(self._slice)
             if not records:
                 return 0
-            self._stage(stages.process(records))
+            self.outbox.stage_spans(stages.process(records))
             self._measure_slice(_cpu_s() - started, len(records))
-            full = len(self._staged_spans) >= self._config.batch_max_records
+            full = self.outbox.is_full
         if full:
-            self.encode_staged(pause=False)
+            self.outbox.encode(pause=False)
         return len(records)
 
     def _measure_slice(self, elapsed_s: float, records: int) -> None:
@@ -269,122 +245,6 @@ class Pipeline:
             if not self._work_slice():
                 return
 
-    def _stage(self, spans: list[SpanData]) -> None:
-        if not spans:
-            return
-        if "traces" not in self._exporters:
-            self.accounting.dropped("traces", "no_exporter", len(spans))
-            return
-        self._staged_spans += spans
-        self._mark_waiting(time.monotonic())
-
-    def stage_logs(self, records: Sequence[LogRecord]) -> None:
-        """Take log records, redacted already, for the back end."""
-        with self.lock:
-            if "logs" not in self._exporters:
-                return
-            self.accounting.created("logs", len(records))
-            self._staged_logs += records
-            self._mark_waiting(time.monotonic())
-
-    def send_metrics(self, metrics: Sequence[MetricData]) -> None:
-        """Encode and spool the points of `metrics`."""
-        count = sum(len(metric.points) for metric in metrics)
-        with self.lock:
-            exporter = self._exporters.get("metrics")
-            if exporter is None or not count:
-                return
-            self.accounting.created("metrics", count)
-            self._submit(
-                "metrics", exporter, count, exporter.encode_metrics(metrics, self._resource)
-            )
-
-    def announce(self, records: Sequence[LogRecord], redactor: BatchRedactor | None) -> None:
-        """Send events about running spans: at once, unspooled, and not part of the accounts."""
-        exporter = self._exporters.get("logs")
-        delivery = self._delivery
-        if exporter is None or delivery is None:
-            return
-        if redactor is not None:
-            clean = redactor.batch([record.attributes for record in records])
-            for record, attributes in zip(records, clean, strict=True):
-                record.attributes = attributes
-        body = exporter.encode_logs(records, self._resource)
-        if body is not None:
-            delivery.announce(Batch("logs", exporter.encoding, len(records), body))
-            self._send_wake.set()
-
-    def _mark_waiting(self, now: float) -> None:
-        if not self._waiting_since:
-            self._waiting_since = now
-
-    def encode_staged(self, *, pause: bool) -> None:
-        """Encode what is staged and hand it to the delivery; `pause` lets other threads in."""
-        while self._encode_some():
-            if pause:
-                time.sleep(PAUSE_S)
-
-    def _encode_some(self) -> bool:
-        """Encode a chunk of each signal; tell whether more is staged."""
-        with self.lock:
-            more = self._encode_chunk("traces", self._staged_spans)
-            more = self._encode_chunk("logs", self._staged_logs) or more
-            if not more:
-                self._waiting_since = 0.0
-            return more
-
-    def _encode_chunk(self, signal: Signal, staged: list[Any]) -> bool:
-        encoded = self._encoded[signal]
-        exporter = self._exporters.get(signal)
-        # Parts of an OTLP request make one when they are put end to end, by protobuf's rules;
-        # other formats are encoded in one piece.
-        joins = exporter is not None and exporter.encoding == "otlp"
-        settings = self._config
-        if staged:
-            size = ENCODE_CHUNK if joins else settings.batch_max_records
-            chunk = staged[:size]
-            del staged[:size]
-            self._encode(signal, chunk, encoded)
-        full = (
-            encoded.count + ENCODE_CHUNK > settings.batch_max_records
-            or encoded.size_bytes > settings.batch_max_bytes
-        )
-        if encoded.count and (full or not joins or not staged):
-            self._submit(signal, exporter, *encoded.take())
-        return bool(staged)
-
-    def _encode(self, signal: Signal, records: Sequence[Any], encoded: _Encoded) -> None:
-        exporter = self._exporters.get(signal)
-        if exporter is None:
-            self.accounting.dropped(signal, "no_exporter", len(records))
-            return
-        encode = exporter.encode_spans if signal == "traces" else exporter.encode_logs
-        try:
-            body = encode(records, self._resource) or b""
-            limit = self._max_length
-            # No text in it can be longer than the whole.
-            if signal == "traces" and len(body) > limit and cut_long_texts(records, limit):
-                body = encode(records, self._resource) or b""
-            encoded.add(len(records), body)
-        except Exception as fault:
-            self._fault("encode", fault)
-            if len(records) == 1:
-                self.accounting.dropped(signal, "failed", 1)
-                return
-            middle = len(records) // 2
-            self._encode(signal, records[:middle], encoded)
-            self._encode(signal, records[middle:], encoded)
-
-    def _submit(
-        self, signal: Signal, exporter: Exporter | None, count: int, body: bytes | None
-    ) -> None:
-        delivery = self._delivery
-        if delivery is None or exporter is None or body is None:
-            self.accounting.dropped(signal, "no_exporter", count)
-            return
-        delivery.submit(Batch(signal, exporter.encoding, count, body))
-        self._send_wake.set()
-
     # -- ends ----------------------------------------------------------------------------------
 
     def flush(self, timeout_s: float) -> bool:
@@ -405,14 +265,14 @@ class Pipeline:
         if self.sink is not None:  # after the queue: calls that were worked off have log lines
             self.sink.hand_over(LOG_FLUSH_S)
         with self.lock:
-            self.encode_staged(pause=False)
+            self.outbox.encode(pause=False)
 
     def finish_traces(self) -> None:
         """Decide the traces that wait for their end (tail sampling): the process ends."""
         with self.lock:
             if self._stages is not None:
                 self._work_off()
-                self._stage(self._stages.flush_tail())
+                self.outbox.stage_spans(self._stages.flush_tail())
 
     def shutdown(self, timeout_s: float) -> bool:
         """Flush, stop the threads and release files; True when nothing is left behind."""
@@ -432,14 +292,12 @@ class Pipeline:
 
     def after_fork_in_child(self, resource: Resource) -> None:
         """Start clean in a forked child: what the parent has recorded, the parent sends."""
-        self._resource = resource
         self.lock = threading.RLock()
         self._start_lock = threading.Lock()
         self._wake = threading.Event()
         self._send_wake = threading.Event()
         self._threads = []
-        self._staged_spans, self._staged_logs, self._waiting_since = [], [], 0.0
-        self._encoded = {"traces": _Encoded(), "logs": _Encoded()}
+        self.outbox.after_fork_in_child(resource, self.lock, self._send_wake.set)
         self.accounting.clear()
         self.queue.clear_after_fork()
         if self._stages is not None:
@@ -448,11 +306,10 @@ class Pipeline:
     def accounts(self) -> dict[Signal, SignalAccount]:
         """Return where the records of each signal are, at one moment."""
         with self.lock:
-            queued = {signal: encoded.count for signal, encoded in self._encoded.items()}
-            queued["traces"] += len(self.queue) + len(self._staged_spans)
+            queued = self.outbox.waiting()
+            queued["traces"] += len(self.queue)
             if self._stages is not None:
                 queued["traces"] += self._stages.tail.waiting
-            queued["logs"] += len(self._staged_logs)
             waiting = self._delivery.waiting() if self._delivery is not None else {}
             return {
                 signal: self._account(signal, queued.get(signal, 0) + waiting.get(signal, 0))
