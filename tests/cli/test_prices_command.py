@@ -36,6 +36,22 @@ def test_hours_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert "genai-prices:deepseek/deepseek-flash from 01:00 UTC" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        ("gemini-2.5-flash-image", "output_image 30 USD per million tokens"),
+        ("gpt-5-mini", "storage_searches 2.5 USD per thousand"),
+        ("tts-1", "input 15 USD per million characters"),
+    ],
+)
+def test_units_of_the_datas_own_are_named(
+    capsys: pytest.CaptureFixture[str], model: str, line: str
+) -> None:
+    assert main(["prices", "show", model]) == 0
+    shown = [" ".join(row.split()) for row in capsys.readouterr().out.splitlines()]
+    assert line in shown
+
+
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prices", "show", "gpt-4o", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -11,7 +11,7 @@ from alexobs.testing.provider import ScriptedProvider
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the kit that these tests share
 
-from instrumentation_kit import Recorder
+from instrumentation_kit import Answers, Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,3 +30,10 @@ def recorder() -> Iterator[Recorder]:
 def provider() -> Iterator[ScriptedProvider]:
     with ScriptedProvider() as running:
         yield running
+
+
+@pytest.fixture
+def answers() -> Iterator[Answers]:
+    made = Answers()
+    yield made
+    made.server.close()

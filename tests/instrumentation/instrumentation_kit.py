@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 from alexobs.config.model import Config
 from alexobs.records import CallFacts, Messages, Resource
+from alexobs.testing.loopback import LoopbackServer, Request, Response
 from alexobs.tracing import Ids, Runtime, Span, TracerProvider
 
 
@@ -53,3 +55,20 @@ def shown(facts: CallFacts, key: str) -> Any:
     if isinstance(content, Messages):
         return [content.convert(item) for item in content.items]
     return content
+
+
+class Answers:
+    """A server that answers each path with what is set for it."""
+
+    def __init__(self) -> None:
+        self.by_path: dict[str, Any] = {}
+        self.server = LoopbackServer(self._answer)
+
+    def _answer(self, request: Request) -> Response:
+        found = self.by_path[request.path]
+        if isinstance(found, list):
+            lines = [b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in found]
+            headers = {"Content-Type": "text/event-stream"}
+            return Response(200, headers=headers, chunks=[*lines, b"data: [DONE]\n\n"])
+        body = found if isinstance(found, bytes) else json.dumps(found).encode()
+        return Response(200, body, {"Content-Type": "application/json"})

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 FOUND, UNKNOWN = 0, 1
 _PER_THOUSAND = {"request_k": "request", "web_search_k": "web_search"}
+_UNITS = {
+    "hours": "USD per hour",
+    "kcount": "USD per thousand",
+    "kpages": "USD per thousand pages",
+    "mchars": "USD per million characters",
+    "mtok": "USD per million tokens",
+}
 
 
 def register(subparsers: Any) -> None:
@@ -88,6 +95,9 @@ def _lines(key: str, value: Any) -> list[str]:
         unit = "USD per million tokens"
     elif key in _PER_THOUSAND:
         name, unit = _PER_THOUSAND[key], "USD per thousand"
+    else:  # a unit of the data's own, named by its ending
+        name, _, measure = key.rpartition("_")
+        unit = _UNITS.get(measure, measure)
     base, *tiers = value if isinstance(value, list) else [value]
     rows = [f"  {name:<18}{base:>10g}  {unit}".rstrip()]
     return rows + [f"  {'':<18}{price:>10g}  above {start} input tokens" for start, price in tiers]

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from alexobs.instrumentation.observation import Instruments
     from alexobs.instrumentation.wrap import Factory
 
+GENERATED = ("decisions", "interactions")  # resources of the next generation that ask a model
+
 
 def clone(
     factories: Mapping[str, Factory],
@@ -42,7 +44,11 @@ def _rebound(
 ) -> Any:
     """Return a copy of a client that holds the observed API client, and so do its resources."""
     kind = type(holder)
-    replaced = {"interactions": _interactions(kind, interactions, instruments)}
+    replaced = {
+        name: _generated(kind, name, interactions, instruments)
+        for name in GENERATED
+        if hasattr(kind, name)
+    }
     if hasattr(kind, "__del__"):
         replaced["__del__"] = _nothing
     made: Any = object.__new__(subclass(kind, instruments, replaced))
@@ -61,9 +67,11 @@ def _rebound(
     return made
 
 
-def _interactions(kind: type, factories: Mapping[str, Factory], instruments: Instruments) -> Any:
+def _generated(
+    kind: type, name: str, factories: Mapping[str, Factory], instruments: Instruments
+) -> Any:
     """Return a property like ``Client.interactions``, which gives an observed resource."""
-    own: Any = getattr(kind, "interactions", None)
+    own: Any = getattr(kind, name)
 
     def get(self: Any) -> Any:
         resource = own.__get__(self, kind)
@@ -73,7 +81,7 @@ def _interactions(kind: type, factories: Mapping[str, Factory], instruments: Ins
             resource.__class__ = subclass(cls, instruments, replaced)
         return resource
 
-    return property(get, doc=getattr(own, "__doc__", None))
+    return property(get, doc=own.__doc__)
 
 
 def _nothing(self: Any) -> None:

@@ -59,9 +59,17 @@ def decoded(body: bytes) -> dict[str, Any] | None:
     """Return the object that a body of JSON is, or None when it is something else."""
     try:
         found = _decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        found = _leniently(body)
     return found if found.__class__ is dict else None
+
+
+def _leniently(body: bytes) -> Any:
+    """Decode what is no JSON and read by the SDKs all the same: ``NaN``, lone surrogates."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _plain_model(value: Any, fields: Any, depth: int) -> dict[str, Any]:
@@ -137,6 +145,13 @@ def integer(source: Mapping[str, Any] | None, *path: str) -> int:
     if value.__class__ is int:
         return value
     return int(value) if value.__class__ is float else 0
+
+
+def counts_any(source: Any, *names: str) -> bool:
+    """Tell whether a usage has one of these counts; an object without them says nothing."""
+    return isinstance(source, Mapping) and any(
+        source.get(name).__class__ in (int, float) for name in names
+    )
 
 
 def parsed_json(text: Any) -> Any:

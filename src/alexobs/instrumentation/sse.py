@@ -20,6 +20,7 @@ class SseDecoder:
     def __init__(self, *, events: bool) -> None:
         self._events = events
         self._rest = b""
+        self._data: list[bytes] = []  # lines of the event that is coming
 
     @classmethod
     def for_response(cls, response: Any) -> Self:
@@ -35,7 +36,10 @@ class SseDecoder:
         *lines, self._rest = data.replace(b"\r\n", b"\n").split(b"\n")
         for line in lines:
             if line.startswith(b"data:"):
-                yield from _decoded(line[5:])
+                self._data.append(line[5:])
+            elif not line and self._data:
+                event, self._data = b"\n".join(self._data), []
+                yield from _decoded(event)
 
     def rest(self) -> Mapping[str, Any] | None:
         """Return the object that a body without events is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from alexobs.pricing.modalities import KINDS, adjust
 from alexobs.records import Cost
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class Table:
         "_base",
         "_complete",
         "_extras",
+        "_kinds",
         "_search_paths",
         "_tiers",
         "price_date",
@@ -131,6 +133,7 @@ class Table:
         self.prices = prices
         self._search_paths = search_paths
         self._extras = "request_k" in prices or ("web_search_k" in prices and bool(search_paths))
+        self._kinds = sorted(KINDS.keys() & prices.keys())
         self._complete = "input" in prices and "output" in prices and not _HOURS & prices.keys()
         self._base = Rates.resolve(prices, 0)
         self._tiers = [(start, Rates.resolve(prices, start + 1)) for start in tier_starts(prices)]
@@ -165,6 +168,10 @@ class Table:
             problem = _adjust(parts, usage, rates)
             if problem:
                 return Unpriced(problem)
+        if self._kinds and usage.raw:
+            own = {unit: _at(self.prices[unit], input_) for unit in self._kinds}
+            if not adjust(parts, usage, rates, own):
+                return Unpriced(_inconsistency(usage))
         if self._extras:
             self._add_extras(parts, usage)
         return Cost(sum(parts.values()), self.price_id, self.price_date, parts)

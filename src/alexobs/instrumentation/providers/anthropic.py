@@ -11,6 +11,7 @@ from alexobs.instrumentation.plain import (
     as_mapping,
     blob_part,
     call_part,
+    counts_any,
     file_part,
     integer,
     listed,
@@ -100,7 +101,7 @@ def usage(raw: Mapping[str, Any]) -> Usage | None:
     A turn in which the provider itself sampled several times (compaction, a fallback) counts only
     the last one at the top level; what was paid for is the sum of the iterations.
     """
-    if not raw:
+    if not counts_any(raw, "input_tokens", "output_tokens"):
         return None
     extra = [item for item in raw.get("iterations") or () if item.get("type") in UNCOUNTED]
     counted = [raw, *extra]

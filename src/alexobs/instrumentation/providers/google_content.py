@@ -11,6 +11,7 @@ from alexobs.instrumentation.plain import (
     as_mapping,
     blob_part,
     call_part,
+    counts_any,
     integer,
     listed,
     other_part,
@@ -81,6 +82,14 @@ def read_response(body: Mapping[str, Any], facts: CallFacts) -> None:
     raw = body.get("usageMetadata") or {}
     facts.usage = usage(raw)
     facts.service_tier = str(raw.get("serviceTier") or raw.get("trafficType") or "").lower()
+    failed = as_mapping(body.get("error"))
+    if failed and not facts.error_type:
+        facts.status = semconv.ERROR
+        facts.error_type = str(failed.get("status") or failed.get("code") or "error")
+
+
+# Zeros are left out: one of these is enough.
+COUNTS = ("promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount")
 
 
 def usage(raw: Mapping[str, Any]) -> Usage | None:
@@ -89,7 +98,7 @@ def usage(raw: Mapping[str, Any]) -> Usage | None:
     Cached ones are inside the prompt; thoughts are outside the candidates, and what tools at the
     provider's read is outside the prompt.
     """
-    if not raw:
+    if not counts_any(raw, *COUNTS):
         return None
     thoughts = integer(raw, "thoughtsTokenCount")
     return Usage(
@@ -97,7 +106,8 @@ def usage(raw: Mapping[str, Any]) -> Usage | None:
         output_tokens=integer(raw, "candidatesTokenCount") + thoughts,
         cache_read_tokens=integer(raw, "cachedContentTokenCount"),
         reasoning_tokens=thoughts,
-        input_audio_tokens=audio(raw.get("promptTokensDetails")),
+        input_audio_tokens=audio(raw.get("promptTokensDetails"))
+        + audio(raw.get("toolUsePromptTokensDetails")),
         output_audio_tokens=audio(raw.get("candidatesTokensDetails")),
         cache_read_audio_tokens=audio(raw.get("cacheTokensDetails")),
         raw=raw,

@@ -15,6 +15,7 @@ from alexobs.instrumentation.providers.google_content import (
     read_response,
     usage,
 )
+from alexobs.instrumentation.providers.google_decisions import DECIDE
 from alexobs.instrumentation.providers.google_interactions import INTERACTIONS
 from alexobs.instrumentation.wrap import Target
 from alexobs.records import CallFacts, Usage
@@ -88,19 +89,20 @@ API_CLIENT: dict[str, Factory] = {
     "_request_once": google.request_once,
     "_async_request_once": google.async_request_once,
 }
-SYNC_SDK: dict[str, Factory] = {"do_request": functools.partial(google.do_request, INTERACTIONS)}
+GENERATED = {**INTERACTIONS, "CreateDecision": DECIDE}  # by the ids of their requests
+SYNC_SDK: dict[str, Factory] = {"do_request": functools.partial(google.do_request, GENERATED)}
 ASYNC_SDK: dict[str, Factory] = {
-    "do_request_async": functools.partial(google.do_request_async, INTERACTIONS)
+    "do_request_async": functools.partial(google.do_request_async, GENERATED)
 }
 HOOKS: dict[str, Factory] = {"before_request": google.before_request}
 ASYNC_HOOKS: dict[str, Factory] = {"before_request": google.async_before_request}
-_GENERATED = "google.genai._gaos"
+_SDK = "google.genai._gaos"
 TARGETS = (
     Target("google.genai._api_client", "BaseApiClient", API_CLIENT),
-    Target(f"{_GENERATED}.basesdk", "BaseSDK", SYNC_SDK),
-    Target(f"{_GENERATED}.basesdk", "AsyncBaseSDK", ASYNC_SDK),
-    Target(f"{_GENERATED}._hooks.sdkhooks", "SDKHooks", HOOKS),
-    Target(f"{_GENERATED}._hooks.asyncsdkhooks", "AsyncSDKHooks", ASYNC_HOOKS),
+    Target(f"{_SDK}.basesdk", "BaseSDK", SYNC_SDK),
+    Target(f"{_SDK}.basesdk", "AsyncBaseSDK", ASYNC_SDK),
+    Target(f"{_SDK}._hooks.sdkhooks", "SDKHooks", HOOKS),
+    Target(f"{_SDK}._hooks.asyncsdkhooks", "AsyncSDKHooks", ASYNC_HOOKS),
 )
 _CLONE = functools.partial(google_clones.clone, API_CLIENT, {**SYNC_SDK, **ASYNC_SDK})
 CLIENTS = {

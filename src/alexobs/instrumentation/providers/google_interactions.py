@@ -11,6 +11,7 @@ from alexobs.instrumentation.plain import (
     as_mapping,
     blob_part,
     call_part,
+    counts_any,
     integer,
     listed,
     named_definition,
@@ -90,6 +91,14 @@ def read_response(body: Mapping[str, Any], facts: CallFacts) -> None:
         found = Messages([{"steps": steps, "finish_reason": reason}], output_message)
         facts.content = {**facts.content, semconv.GEN_AI_OUTPUT_MESSAGES: found}
     facts.usage = usage(body.get("usage") or {})
+    if body.get("status") == "failed" and facts.billed and not facts.error_type:
+        facts.status, facts.error_type = semconv.ERROR, error_type(body)
+
+
+def error_type(body: Mapping[str, Any]) -> str:
+    """Return a name for why an interaction has failed."""
+    found = as_mapping(body.get("error"))
+    return str(found.get("status") or found.get("code") or "failed")
 
 
 def read_stored(body: Mapping[str, Any], facts: CallFacts) -> None:
@@ -100,7 +109,7 @@ def read_stored(body: Mapping[str, Any], facts: CallFacts) -> None:
 
 def usage(raw: Mapping[str, Any]) -> Usage | None:
     """Return the tokens of an interaction; thoughts and tool use are counted apart."""
-    if not raw:
+    if not counts_any(raw, "total_input_tokens", "total_output_tokens"):
         return None
     thoughts = integer(raw, "total_thought_tokens")
     return Usage(
@@ -108,7 +117,8 @@ def usage(raw: Mapping[str, Any]) -> Usage | None:
         output_tokens=integer(raw, "total_output_tokens") + thoughts,
         cache_read_tokens=integer(raw, "total_cached_tokens"),
         reasoning_tokens=thoughts,
-        input_audio_tokens=audio(raw.get("input_tokens_by_modality")),
+        input_audio_tokens=audio(raw.get("input_tokens_by_modality"))
+        + audio(raw.get("tool_use_tokens_by_modality")),
         output_audio_tokens=audio(raw.get("output_tokens_by_modality")),
         cache_read_audio_tokens=audio(raw.get("cached_tokens_by_modality")),
         raw=raw,

@@ -13,7 +13,6 @@ from alexobs.instrumentation.plain import (
     blob_part,
     call_part,
     file_part,
-    integer,
     other_part,
     reasoning_part,
     refusal_part,
@@ -25,10 +24,14 @@ from alexobs.instrumentation.plain import (
 )
 from alexobs.instrumentation.providers import openai_responses as responses
 from alexobs.instrumentation.providers.hosts import behind_openai
+from alexobs.instrumentation.providers.openai_completions import COMPLETIONS
+from alexobs.instrumentation.providers.openai_counts import streamed_usage, usage
+from alexobs.instrumentation.providers.openai_decisions import DECISIONS
+from alexobs.instrumentation.providers.openai_items import audio, file
 from alexobs.instrumentation.sse import END
 from alexobs.instrumentation.stainless import Family, clones, methods
 from alexobs.instrumentation.wrap import Target
-from alexobs.records import CallFacts, Messages, Usage
+from alexobs.records import CallFacts, Messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -84,26 +87,8 @@ def read_chat_response(body: Mapping[str, Any], facts: CallFacts) -> None:
             semconv.GEN_AI_OUTPUT_MESSAGES: Messages(choices, choice_message),
         }
     facts.usage = usage(body.get("usage"))
-
-
-def usage(raw: Mapping[str, Any] | None) -> Usage | None:
-    """Return the tokens of a chat completion; input includes cached ones already."""
-    if not raw:
-        return None
-    sent, made = raw.get("prompt_tokens_details"), raw.get("completion_tokens_details")
-    return Usage(
-        input_tokens=integer(raw, "prompt_tokens"),
-        output_tokens=integer(raw, "completion_tokens"),
-        # DeepSeek and Moonshot name the cached ones at the top level
-        cache_read_tokens=integer(sent, "cached_tokens")
-        or integer(raw, "prompt_cache_hit_tokens")
-        or integer(raw, "cached_tokens"),
-        cache_write_tokens=integer(sent, "cache_write_tokens"),
-        reasoning_tokens=integer(made, "reasoning_tokens"),
-        input_audio_tokens=integer(sent, "audio_tokens"),
-        output_audio_tokens=integer(made, "audio_tokens"),
-        raw=raw,
-    )
+    if not (choices or facts.usage):
+        responses.note_error(body, facts)
 
 
 # -- messages ------------------------------------------------------------------------------------
@@ -167,8 +152,8 @@ BLOCKS: dict[str, Callable[[Mapping[str, Any]], Part]] = {
     "text": lambda item: text_part(item.get("text")),
     "refusal": lambda item: refusal_part(item.get("refusal")),
     "image_url": _image,
-    "input_audio": responses.audio,
-    "file": lambda item: responses.file(item.get("file") or {}),
+    "input_audio": audio,
+    "file": lambda item: file(item.get("file") or {}),
 }
 
 
@@ -201,9 +186,10 @@ class ChatFold:
             self.error = responses.error_type(event["error"])
         self.complete = self.complete or event.get("type") == END
         head = self._head
-        for key in ("id", "model", "service_tier", "system_fingerprint", "usage"):
+        for key in ("id", "model", "service_tier", "system_fingerprint"):
             if event.get(key):
                 head[key] = event[key]
+        head["usage"] = streamed_usage(event) or head.get("usage")
         for choice in event.get("choices") or ():
             self._add_choice(choice)
 
@@ -236,7 +222,9 @@ def read_embeddings_request(body: Mapping[str, Any], facts: CallFacts) -> None:
 def read_embeddings_response(body: Mapping[str, Any], facts: CallFacts) -> None:
     """Read an answer of embeddings."""
     facts.response_model = str(body.get("model") or "")
-    facts.usage = usage(body.get("usage"))
+    facts.usage = usage(body.get("usage"), output="")
+    if not (body.get("data") or facts.usage):
+        responses.note_error(body, facts)
     vectors = body.get("data") or [{}]
     vector = vectors[0].get("embedding")
     if isinstance(vector, list):
@@ -254,8 +242,10 @@ EMBEDDINGS = Operation(
 FAMILY = Family(
     {
         ("post", "/chat/completions"): CHAT,
+        ("post", "/completions"): COMPLETIONS,
+        ("post", "/decisions"): DECISIONS,
         ("post", "/embeddings"): EMBEDDINGS,
-        ("post", "/responses"): responses.RESPONSES,
+        **responses.OPERATIONS,
     },
     responses.retrieval,
 )

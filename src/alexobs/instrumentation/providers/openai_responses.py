@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from alexobs import semconv
 from alexobs.instrumentation.call import Operation
 from alexobs.instrumentation.plain import (
-    Part,
     as_mapping,
-    blob_part,
-    call_part,
-    file_part,
+    counts_any,
     integer,
     listed,
     named_definition,
-    other_part,
-    reasoning_part,
-    refusal_part,
-    result_part,
-    server_call_part,
     set_present,
-    text_part,
-    texts,
-    uri_part,
 )
 from alexobs.instrumentation.providers.hosts import behind_openai
+from alexobs.instrumentation.providers.openai_items import (
+    RUN_HERE,
+    TOOL_CALLS,
+    instruction,
+    item_message,
+    output_message,
+)
 from alexobs.records import CallFacts, Messages, Usage
 
 PARAMETERS = {
@@ -89,8 +85,8 @@ def read_response(body: Mapping[str, Any], facts: CallFacts) -> None:
             semconv.GEN_AI_OUTPUT_MESSAGES: Messages(items, output_message),
         }
     facts.usage = usage(body.get("usage"))
-    if body.get("status") == "failed" and not facts.error_type and facts.billed:
-        facts.status, facts.error_type = semconv.ERROR, error_type(body.get("error"))
+    if body.get("status") == "failed" or not (output or facts.usage):
+        note_error(body, facts)
 
 
 def read_stored(body: Mapping[str, Any], facts: CallFacts) -> None:
@@ -102,7 +98,7 @@ def read_stored(body: Mapping[str, Any], facts: CallFacts) -> None:
 
 def usage(raw: Mapping[str, Any] | None) -> Usage | None:
     """Return the tokens of a response; input includes cached ones already."""
-    if not raw:
+    if not counts_any(raw, "input_tokens", "output_tokens"):
         return None
     return Usage(
         input_tokens=integer(raw, "input_tokens"),
@@ -129,9 +125,6 @@ def finish_reasons(body: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(reasons)) or ["stop"]
 
 
-TOOL_CALLS = frozenset(("function_call", "custom_tool_call"))
-# Tools of the provider's that the application runs: the call asks for an answer as well.
-RUN_HERE = frozenset(("computer_call", "local_shell_call", "shell_call", "apply_patch_call"))
 ENDING = TOOL_CALLS | RUN_HERE | {"message"}
 INCOMPLETE = {"max_output_tokens": "length"}
 
@@ -148,106 +141,11 @@ def error_type(error: Any) -> str:
     return str(found.get("code") or found.get("type") or "error")
 
 
-# -- items ---------------------------------------------------------------------------------------
-
-
-def instruction(item: Any) -> Part:
-    """Return one system instruction."""
-    if isinstance(item, str):
-        return text_part(item)
-    message = item_message(item)
-    parts: list[Part] = message["parts"]
-    return parts[0] if parts else text_part("")
-
-
-def item_message(source: Any) -> dict[str, Any]:
-    """Return one input item as a message."""
-    if isinstance(source, str):
-        return {"role": "user", "parts": [text_part(source)]}
-    item = as_mapping(source)
-    if "role" in item:
-        return {"role": str(item["role"]), "parts": texts(item.get("content"), block)}
-    part = item_part(item)
-    role = "tool" if part["type"] == "tool_call_response" else "assistant"
-    return {"role": role, "parts": [part]}
-
-
-def output_message(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all output items of a response as one message."""
-    parts: list[Part] = []
-    for source in answer["output"]:
-        item = as_mapping(source)
-        if item.get("type") == "message":
-            parts += texts(item.get("content"), block)
-        else:
-            parts.append(item_part(item))
-    reason = answer["finish_reason"]
-    reason = "tool_call" if reason == "tool_calls" else reason  # the word of the message's schema
-    return {"role": "assistant", "parts": parts, "finish_reason": reason}
-
-
-def item_part(item: Mapping[str, Any]) -> Part:
-    """Return an item that is no message."""
-    kind = str(item.get("type") or "")
-    if kind == "reasoning":
-        said = [*(item.get("summary") or ()), *(item.get("content") or ())]
-        return reasoning_part("\n".join(str(as_mapping(part).get("text") or "") for part in said))
-    if kind.endswith("_output"):
-        return result_part(item.get("call_id") or item.get("id"), item.get("output"))
-    if kind in TOOL_CALLS:
-        arguments = item.get("arguments") if "arguments" in item else item.get("input")
-        return call_part(item.get("call_id"), item.get("name"), arguments)
-    if kind == "image_generation_call":
-        return blob_part(item.get("result") or "", f"image/{item.get('output_format') or 'png'}")
-    return _tools_call(kind, item) if kind.endswith("_call") else other_part(item)
-
-
-def _tools_call(kind: str, item: Mapping[str, Any]) -> Part:
-    rest = {key: value for key, value in item.items() if key not in {"type", "id", "status"}}
-    name = item.get("name") or kind.removesuffix("_call")
-    if kind in RUN_HERE:
-        return call_part(rest.pop("call_id", None), name, rest)
-    return server_call_part(item.get("id"), name, rest)
-
-
-def block(item: Mapping[str, Any]) -> Part:
-    """Return one content block of a message item."""
-    convert = BLOCKS.get(str(item.get("type")))
-    return other_part(item) if convert is None else convert(item)
-
-
-def _text(item: Mapping[str, Any]) -> Part:
-    return text_part(item.get("text"))
-
-
-def _image(item: Mapping[str, Any]) -> Part:
-    if item.get("image_url"):
-        return uri_part(str(item["image_url"]), "image")
-    return file_part(str(item.get("file_id")), "image")
-
-
-def audio(item: Mapping[str, Any]) -> Part:
-    """Return audio that was sent in."""
-    found = as_mapping(item.get("input_audio"))
-    return blob_part(found.get("data"), f"audio/{found.get('format')}", "audio")
-
-
-def file(item: Mapping[str, Any]) -> Part:
-    """Return a file: uploaded before, elsewhere, or inline."""
-    if item.get("file_id"):
-        return file_part(str(item["file_id"]))
-    return uri_part(str(item.get("file_data") or item.get("file_url") or ""))
-
-
-BLOCKS: dict[str, Callable[[Mapping[str, Any]], Part]] = {
-    "text": _text,
-    "input_text": _text,
-    "output_text": _text,
-    "refusal": lambda item: refusal_part(item.get("refusal")),
-    "input_image": _image,
-    "input_audio": audio,
-    "input_file": file,
-}
+def note_error(body: Mapping[str, Any], facts: CallFacts) -> None:
+    """Take a failure that was answered with status 200, as gateways do; of a fetch it is none."""
+    failed = body.get("error") or body.get("status") == "failed"
+    if failed and not facts.error_type and facts.billed:
+        facts.status, facts.error_type = semconv.ERROR, error_type(body.get("error"))
 
 
 class ResponseFold:
@@ -292,6 +190,15 @@ RESPONSES = Operation("chat", behind_openai, read_request, read_response, Respon
 RETRIEVE = Operation(
     "fetch_response", behind_openai, read_request, read_stored, ResponseFold, billed=False
 )
+
+
+COMPACT = Operation("compact_response", behind_openai, read_request, read_response)
+OPERATIONS = {
+    ("post", "/responses"): RESPONSES,
+    ("post", "/responses?beta=true"): RESPONSES,
+    ("post", "/responses/compact"): COMPACT,
+    ("post", "/responses/compact?beta=true"): COMPACT,
+}
 
 
 def retrieval(method: str, path: str) -> Operation | None:
