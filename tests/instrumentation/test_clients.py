@@ -54,6 +54,32 @@ def test_a_wrapped_client_is_of_its_class_and_the_bare_one_stays_bare(
     assert bare.chat is resource
 
 
+def clients_of_anthropic() -> Iterator[Any]:
+    """Yield one client of each class; some make their resources in the constructor."""
+    for way in ("", "Async"):
+        named = {name: getattr(anthropic, f"{way}Anthropic{name}") for name in NAMES if name}
+        key: Any = {"api_key": "unused", "base_url": "http://127.0.0.1:9"}
+        yield getattr(anthropic, f"{way}Anthropic")(**key)
+        yield named["Foundry"](**key)
+        yield named["BedrockMantle"](**key, aws_region="us-east-1")
+        yield named["AWS"](**key, aws_region="us-east-1", workspace_id="w")
+        yield named["Bedrock"](aws_region="us-east-1", aws_access_key="a", aws_secret_key="b")
+        yield named["Vertex"](region="us-east5", project_id="p", access_token="unused")
+
+
+NAMES = ("", "AWS", "Bedrock", "BedrockMantle", "Foundry", "Vertex")
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_wrapped_client_of_any_class_has_what_the_bare_one_has(recorder: Recorder) -> None:
+    for bare in clients_of_anthropic():
+        client = InstrumentedLLMClient(bare, recorder)
+        assert set(dir(client)) - set(dir(bare)) == {"_alexobs_instruments"}, bare
+        assert set(dir(bare)) <= set(dir(client)), bare
+        for resource in (client.messages, client.beta, client.beta.messages):
+            assert resource._client is client, bare
+
+
 def test_what_is_made_of_a_wrapped_client_is_wrapped(
     provider: ScriptedProvider, bare: openai.OpenAI, recorder: Recorder
 ) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -228,3 +231,23 @@ def test_an_event_may_have_several_lines_of_data(newline: bytes) -> None:
         pieces = [body[at : at + size] for at in range(0, len(body), size)]
         found = [event for piece in pieces for event in decode(piece)]
         assert found == [{"a": [1, 2], "b": "c"}, {"type": "alexobs.end"}]
+
+
+def frame(event: dict[str, Any]) -> bytes:
+    """Return an event as Bedrock frames it; its checksums are not looked at."""
+    payload = json.dumps({"bytes": base64.b64encode(json.dumps(event).encode()).decode()}).encode()
+    headers = b"\x0b:event-type\x07\x00\x05chunk"
+    length = 12 + len(headers) + len(payload) + 4
+    return struct.pack(">III", length, len(headers), 0) + headers + payload + bytes(4)
+
+
+def test_amazons_frames_are_events_too() -> None:
+    answer = SimpleNamespace(headers={"content-type": "application/vnd.amazon.eventstream"})
+    events = [{"type": "message_start"}, {"type": "message_stop", "n": 1}]
+    odd = struct.pack(">III", 18, 0, 0) + b"{}" + bytes(4)
+    body = frame(events[0]) + odd + frame(events[1])
+    for size in (1, 5, len(body)):
+        decode = SseDecoder.for_response(answer)
+        pieces = [body[at : at + size] for at in range(0, len(body), size)]
+        assert [event for piece in pieces for event in decode(piece)] == events
+    assert list(SseDecoder.for_response(answer)(bytes(40))) == []

@@ -77,12 +77,13 @@ def _clone(factories: Mapping[str, Factory], client: Any, instruments: Instrumen
     made: Any = object.__new__(
         subclass(cls, instruments, replaced_methods(cls, factories, instruments))
     )
-    # What was made of the bare client and kept in it (``client.chat``) is made anew.
-    made.__dict__.update(
-        (name, value)
-        for name, value in vars(client).items()
-        if getattr(value, "_client", None) is not client
-    )
+    # What was made of the bare client and kept in it (``client.chat``) is made anew: when it is
+    # asked for, or now, where the constructor made it (``AnthropicBedrock().messages``).
+    for name, value in vars(client).items():
+        if getattr(value, "_client", None) is not client:
+            made.__dict__[name] = value
+        elif not hasattr(cls, name):
+            made.__dict__[name] = type(value)(made)
     if getattr(client, "_middleware_chain", None) is not None:
         made.__dict__["_middleware_chain"] = made.__getattribute__("_build_middleware_chain")()
     return made
