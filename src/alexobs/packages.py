@@ -10,7 +10,8 @@ def instrument(*names: str, obs: Observability | None = None) -> list[str]:
     """Observe all clients of the named packages, those made before as well; return the names.
 
     Args:
-        names: ``openai``, ``anthropic``, ``google_genai``; default: all that are installed.
+        names: ``openai``, ``anthropic``, ``google_genai``; default: all that are installed. Also
+            ``threading``: threads and thread pools then carry the session they are used in.
         obs: default: the process's own, made by `init` if need be.
 
     Raises:

@@ -23,6 +23,8 @@ PACKAGES = {
     "google_genai": "google.genai",
     "openai": "openai",
 }
+# The standard library's own: only for who asks for it by name.
+ASKED_FOR = {"threading": "alexobs.instrumentation.threads"}
 
 
 class _Installed(NamedTuple):
@@ -38,7 +40,7 @@ _installed: dict[str, _Installed] = {}
 def instrument(*names: str, obs: Instruments) -> list[str]:
     """Record all calls that go through the named packages; return the names.
 
-    Without names: all known packages that are installed. A package that was not imported yet is
+    Without names: all packages of providers that are there. A package that was not imported yet is
     not imported here; it is patched when somebody imports it. A second time with the same `obs`
     changes nothing; with another one that one takes over.
 
@@ -79,8 +81,9 @@ def installed() -> list[str]:
 
 
 def targets_of(name: str) -> tuple[Target, ...]:
-    """Return where a provider's package is watched."""
-    module = importlib.import_module(f"alexobs.instrumentation.providers.{name}")
+    """Return where a package is watched."""
+    place = ASKED_FOR.get(name, f"alexobs.instrumentation.providers.{name}")
+    module = importlib.import_module(place)
     targets: tuple[Target, ...] = module.TARGETS
     return targets
 
@@ -101,12 +104,13 @@ def _install(name: str, instruments: Instruments) -> _Installed:
 
 def _known(name: str) -> str:
     plain = name.replace("-", "_").replace(".", "_").lower()
-    if plain in PACKAGES:
+    known = sorted((*PACKAGES, *ASKED_FOR))
+    if plain in known:
         return plain
-    near = difflib.get_close_matches(plain, PACKAGES, n=1)
+    near = difflib.get_close_matches(plain, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise InstrumentationError(
-        f"cannot instrument {name!r}: known packages are {', '.join(sorted(PACKAGES))}{hint}"
+        f"cannot instrument {name!r}: known packages are {', '.join(known)}{hint}"
     )
 
 
