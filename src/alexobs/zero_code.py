@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
+from alexobs.config.environment import SESSION_VARIABLE
 from alexobs.config.load import load_with_origins
 from alexobs.observability import current, init
 from alexobs.packages import instrument
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from alexobs.observability import Observability
+    from alexobs.session import Session
 
 OBSERVED_PID = "ALEX_OBSERVED_PID"
 """Environment variable that tells a child process which of its ancestors is observed."""
@@ -34,12 +38,31 @@ def start(packages: Sequence[str] | None = None) -> Observability | None:
         os.environ[OBSERVED_PID] = str(os.getpid())
         if packages is None or packages:
             instrument(*(packages or ()), obs=obs)
+        _be_one_session(obs)
     except Exception as error:
         if not _told:
             print(f"alexobs: this program is not observed: {error}", file=sys.stderr)  # noqa: T201
         _told = True
         return None
     return obs
+
+
+def _be_one_session(obs: Observability) -> None:
+    """Make the run one session, where that is wanted; child processes go on with its trace."""
+    session_id = os.environ.pop(SESSION_VARIABLE, None)
+    if session_id is None:
+        return
+    session = obs.session(shlex.join(sys.orig_argv), session_id=session_id)
+    session.__enter__()
+    obs.tracer_provider.home = session.span
+    os.environ.update(obs.environment({}))
+    atexit.register(_end, obs, session)
+
+
+def _end(obs: Observability, session: Session) -> None:
+    obs.tracer_provider.home = None
+    error = getattr(sys, "last_value", None)  # what the program has died of
+    session.__exit__(type(error), error, None)
 
 
 def _manners() -> dict[str, Any]:

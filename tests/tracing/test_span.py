@@ -16,6 +16,7 @@ from opentelemetry.trace import (
 )
 
 from alexobs.config.model import Config, TailConfig, TracingConfig
+from alexobs.context import RunContext
 from alexobs.records import Resource
 from alexobs.tracing import Ids, Runtime, Span, Tracer, TracerProvider
 
@@ -136,6 +137,23 @@ def test_a_function_decorated_while_tracing_was_off_is_traced_once_it_is_on() ->
     work()
     assert [span.name for span in on.ended] == ["op"]
     assert off.ended == []
+
+
+def test_a_span_that_finds_none_around_it_goes_home(recorder: Recorder) -> None:
+    provider = TracerProvider(recorder.runtime)
+    tracer = provider.get_tracer("test")
+    run = RunContext("s", "r")
+    provider.home = home = tracer.start_span("home", run=run)
+    with tracer.start_as_current_span("top") as top:
+        below = tracer.start_span("below")
+    assert (top.trace_id, top.parent_span_id, top.run) == (home.trace_id, home.span_id, run)
+    assert (top.local_root, below.parent_span_id) == (False, top.span_id)
+    remote = otel.set_span_in_context(
+        NonRecordingSpan(SpanContext(7, 9, is_remote=True, trace_flags=TraceFlags(1)))
+    )
+    assert tracer.start_span("op", remote).trace_id == 7
+    provider.home = None
+    assert tracer.start_span("op").parent_span_id == 0
 
 
 def test_an_exception_becomes_event_status_and_type(recorder: Recorder) -> None:

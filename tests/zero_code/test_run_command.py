@@ -61,6 +61,53 @@ def test_the_program_names_its_service(run: Run, agent: Path, sink: OTLPSink) ->
     assert span.origin.resource["service.name"] == "reviewer"
 
 
+WIDE_AGENT = """
+import os, subprocess, sys, threading
+import openai
+
+client = openai.OpenAI(base_url=os.environ["PROVIDER_URL"], api_key="unused", max_retries=0)
+def ask():
+    client.chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": "hi"}])
+ask()
+thread = threading.Thread(target=ask)
+thread.start()
+thread.join()
+if sys.argv[1:]:
+    raise ValueError(sys.argv[1])
+subprocess.run([sys.executable, "agent.py"], check=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_can_be_one_session_over_its_threads_and_children(
+    run: Run, agent: Path, sink: OTLPSink
+) -> None:
+    agent.with_name("wide.py").write_text(WIDE_AGENT, encoding="utf-8")
+    seen = run("alexobs", "run", "--session", "--", PYTHON, "wide.py")
+    assert (seen.returncode, seen.stdout) == (0, "hello\n")
+    (session,) = sink.spans(semconv.SPAN_SESSION)
+    assert session.attributes[semconv.ALEX_TASK] == f"{PYTHON} wide.py"
+    llm = sink.spans(semconv.SPAN_LLM)
+    assert len(llm) == 3
+    assert {span.trace_id for span in llm} == {session.trace_id}
+    assert {span.parent_span_id for span in llm} == {session.span_id}
+    ids = {span.attributes[semconv.ALEX_SESSION_ID] for span in (session, *llm)}
+    assert len(ids) == 1
+
+
+@pytest.mark.slow
+def test_a_run_that_is_a_session_tells_what_the_program_died_of(
+    run: Run, agent: Path, sink: OTLPSink
+) -> None:
+    agent.with_name("wide.py").write_text(WIDE_AGENT, encoding="utf-8")
+    seen = run("alexobs", "run", "--session-id", "mine", "--", PYTHON, "wide.py", "boom")
+    assert seen.returncode == 1
+    (session,) = sink.spans(semconv.SPAN_SESSION)
+    assert session.attributes[semconv.ALEX_SESSION_ID] == "mine"
+    assert (session.status_code, session.status_message) == (2, "boom")
+    assert session.attributes["error.type"] == "ValueError"
+
+
 @pytest.mark.slow
 def test_the_users_choice_of_stream_counts(run: Run, agent: Path) -> None:
     seen = run(*OBSERVED, PYTHON, str(agent), env={"ALEX_LOGGING_STREAM": "stdout"})

@@ -6,9 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alexobs.config.environment import SESSION_VARIABLE
 from alexobs.config.load import load
 
 if TYPE_CHECKING:
@@ -20,6 +22,10 @@ _DESCRIPTION = """\
 Run a program with every LLM call of the known provider packages observed, without changing it.
 The configuration is the usual one: ~/.alex/config.yaml and the environment; log lines go to stderr
 unless it says otherwise. Child processes that run Python are observed as well.
+
+With --session, the run is one session from its first line to its last: one trace, whichever
+thread or process a call comes from, with what all of it took and cost. That is for a program that
+does one task; one that serves many people opens a session for each, with obs.session().
 """
 
 
@@ -29,10 +35,16 @@ def register(subparsers: Any) -> None:
         "run",
         help="run a program, observed, without changing it",
         description=_DESCRIPTION,
-        usage="alexobs run [--service-name NAME] -- COMMAND [ARGUMENT ...]",
+        usage="alexobs run [--service-name NAME] [--session | --session-id ID] "
+        "-- COMMAND [ARGUMENT ...]",
         epilog="Exit code: the program's; 127 when it is not found, 2 for an unusable config.",
     )
     parser.add_argument("--service-name", help="service.name of the program")
+    session = parser.add_mutually_exclusive_group()
+    session.add_argument("--session", action="store_true", help="make the run a session")
+    session.add_argument(
+        "--session-id", metavar="ID", help="make the run a part of this session, new or not"
+    )
     parser.add_argument("program", nargs="...", metavar="COMMAND", help="the program")
 
 
@@ -44,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
         return 2
     load()  # an unusable configuration is told here, and not by every child
     environment = observed_environment(os.environ, args.service_name)
+    if args.session or args.session_id:
+        environment[SESSION_VARIABLE] = args.session_id or uuid.uuid4().hex
     found = shutil.which(program[0])
     if found is None:
         hint = _hint(program)

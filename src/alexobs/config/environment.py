@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from alexobs.errors import Problem
 
 FILE_VARIABLE = "ALEX_CONFIG"
+SESSION_VARIABLE = "ALEX_SESSION_ID"
+"""Makes the whole run of an observed program one session of this id; no setting."""
 """Names the file, when it is not `~/.alex/config.yaml`."""
 
 Values = dict[Path, Any]

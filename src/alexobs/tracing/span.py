@@ -166,6 +166,11 @@ class Span(otel.Span):
         copied, _ = limited(attributes, self._runtime.max_attributes)
         links.append(link_to(context, copied))
 
+    def add_links(self, links: Sequence[otel.Link]) -> None:
+        """Link several other spans to this one."""
+        for link in links:
+            self.add_link(link.context, link.attributes)
+
     def update_name(self, name: str) -> None:
         """Give the span another name."""
         if not self.end_ns:

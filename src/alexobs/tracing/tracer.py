@@ -38,7 +38,7 @@ class Tracer(otel.Tracer):
         self._provider = provider
         self._scope = scope
 
-    def start_span(  # noqa: PLR0917 - OpenTelemetry's signature
+    def start_span(  # noqa: PLR0915, PLR0917 - field by field; OpenTelemetry's signature
         self,
         name: str,
         context: Context | None = None,
@@ -76,7 +76,7 @@ class Tracer(otel.Tracer):
             flags = parent.flags
             trace_state = parent.trace_state
             local_root = not trace_id
-        elif parent is None and runtime.enabled:
+        elif parent is None and runtime.enabled and self._provider.home is None:
             trace_id = runtime.new_trace_id() or 1
             parent_span_id = 0
             sampled = (trace_id & 0xFFFFFFFFFFFFFFFF) < runtime.bound
@@ -84,8 +84,9 @@ class Tracer(otel.Tracer):
             trace_state = None
             local_root = True
         else:
+            parent, run = self._provider.around(parent, run)
             trace_id, parent_span_id, sampled, flags, trace_state = _place(runtime, parent)
-            local_root = True
+            local_root = parent.__class__ is not Span
         span_id = runtime.new_span_id() or 1
         if not runtime.enabled:
             sampled, span_id = False, parent_span_id
@@ -110,8 +111,7 @@ class Tracer(otel.Tracer):
         span.start_time = start_time if start_time is not None else runtime.now_ns()
         span.end_ns = 0
         if links and recording:
-            for link in links:
-                span.add_link(link.context, link.attributes)
+            span.add_links(links)
         if recording:
             runtime.open_spans[span_id] = span
             if runtime.processors and sampled:
@@ -241,10 +241,20 @@ class TracerProvider(otel.TracerProvider):
 
     Attributes:
         runtime: swapped as a whole when the configuration changes; spans that run keep theirs.
+        home: the parent of spans that find none around them, as in threads that nothing was
+            carried to; None makes each of them the root of a trace.
     """
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self.home: Span | None = None
+
+    def around(
+        self, parent: otel.Span | None, run: RunContext | None
+    ) -> tuple[otel.Span | None, RunContext | None]:
+        """Return the parent and run of a span that has found these."""
+        home = self.home
+        return (parent, run) if parent is not None or home is None else (home, run or home.run)
 
     def get_tracer(
         self,
