@@ -83,7 +83,9 @@ export const FirstSteps = ({ what }) => html`<div class="empty" role="status">
   <h3>No ${what} yet</h3>
   <p>Try the example agent. It needs no key and no account:</p>
   <${CodeBlock} text="alexobs demo" />
-  <p>Or observe your own. Its telemetry comes to this server by itself:</p>
+  <p>Or observe a program of your own as it is. Its telemetry comes to this server by itself:</p>
+  <${CodeBlock} text="alexobs run --session -- python agent.py" />
+  <p>Or say in it what is a session:</p>
   <${CodeBlock} text=${'import alexobs, openai\n\nobs = alexobs.init()\nclient = obs.instrument(openai.OpenAI())\n\nwith obs.session("fix the bug"):\n    client.chat.completions.create(...)'} />
   <p>Any other OpenTelemetry program, in any language, needs one setting:</p>
   <${CodeBlock} text=${`export OTEL_EXPORTER_OTLP_ENDPOINT=http://${location.hostname}:4318`} />
