@@ -126,6 +126,20 @@ def _services() -> tuple[Rule, ...]:
             hint=r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}",
         ),
         shape(
+            "authress",
+            r"(?:sc|ext|scauth|authress)_[a-z0-9]{5,30}\.[a-z0-9]{4,6}"
+            r"\.acc[_-][a-z0-9-]{10,32}\.[A-Za-z0-9+/_=-]{30,120}",
+            ".acc",
+            hint=r"\.acc[_-][a-z0-9-]{10}",
+        ),
+        shape(
+            "netrc",
+            r"machine\s+\S{1,200}\s+login\s+\S{1,200}\s+password\s+(?P<s>[^\s\"'\\]{1,256})",
+            "machine",
+            hint=r"machine\s+\S+\s+login\s",
+            check=lambda match: unlike_words(match["s"]) > 0,
+        ),
+        shape(
             "asana",
             f"[0-9]{FIRST}" + r"/[0-9]{13,17}(?:/[0-9]{13,17})?:[0-9a-f]{32}(?![0-9a-f])",
             hint=r"/[0-9]{13,17}:[0-9a-f]{32}",

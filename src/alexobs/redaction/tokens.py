@@ -24,7 +24,9 @@ openai             sk-proj- sk-svcacct- sk-admin- sk-None-        20      word
 openrouter         sk-or-                                         20      word
 langfuse           sk-lf- pk-lf-                                  20      word
 openai             sk-                                            20      alnum
+minimax            sk-api-                                        40      word
 google_api_key     AIza                                           35=     word
+google_api_key     AQ.Ab                                          40      word    mixed
 huggingface        hf_ api_org_                                   30      alnum
 replicate          r8_                                            30      alnum
 groq               gsk_                                           40      alnum
@@ -38,6 +40,8 @@ nvidia             nvapi-                                         40      word
 cerebras           csk-                                           40      alnum
 voyage             pa-                                            43=     word    mixed
 jina               jina_                                          40      word
+runpod             rpa_                                           40      alnum   digits
+together           tgp_v1_                                        40      word
 firecrawl          fc-                                            32=     hex
 elevenlabs         sk_                                            48=     hex
 e2b                e2b_                                           40=     hex
@@ -66,6 +70,10 @@ planetscale        pscale_tkn_ pscale_pw_ pscale_oauth_           32      dotted
 neon               napi_ npg_                                     12      alnum   digits
 render             rnd_                                           24      alnum   digits
 scaleway           SCW                                            17=     upper
+scalingo           tk-us-                                         48=     word
+yandex             AQVN                                           35-38   word    mixed
+yandex             t1.                                            120     dotted  mixed
+netlify            nfp_ nfc_ nfo_ nfb_ nfu_                       36      alnum
 aiven              AVNS_                                          15      word
 ibm_cloud          ApiKey-                                        30      word
 
@@ -88,10 +96,14 @@ artifactory        AKCp                                           60-80   alnum
 artifactory        cmVmd                                          59=     alnum
 terraform          atlasv1.                                       60      word
 vault              hvs. hvb. hvr.                                 24      word
+vault              s.                                             24=     alnum   mixed
 doppler            dp.pt. dp.ct. dp.sa. dp.scim. dp.audit.        40      alnum
 doppler            dp.st.                                         40      dotted
 pulumi             pul-                                           40      hex
 sourcegraph        sgp_                                           40      snake
+sonar              squ_ sqp_ sqa_                                 40=     hex
+endor              endr+                                          16      alnum
+harness            pat. sat.                                      68=     dotted  digits
 circleci           CCIPAT_ CCIPRJ_                                30      snake
 buildkite          bkua_ bkaa_                                    40      hex
 onepassword        ops_eyJ                                        100     base64
@@ -112,6 +124,13 @@ square             sq0atp- sq0csp- EAAAE                          22      word
 facebook           EAAC EAAM EAAG                                 80      alnum
 paypal             access_token$production$ access_token$sandbox$ 16      dollar
 linear             lin_api_ lin_oauth_                            32      alnum
+clickup            pk_                                            38-44   upsnake digits
+astra              AstraCS:                                       80      colon
+defined            dnkey-                                         79=     word    digits
+dropbox            sl.u. sl.                                      120     word    mixed
+gocardless         live_                                          40=     word    mixed
+settlemint         sm_aat_ sm_pat_ sm_sat_                        16=     alnum
+telnyx             KEY0                                           50      snake   mixed
 notion             ntn_                                           40      alnum
 notion             secret_                                        43=     alnum
 figma              figd_                                          30      word
@@ -147,6 +166,8 @@ _CHARS = {
     "snake": "A-Za-z0-9_",
     "lower": "a-z0-9",
     "upper": "A-Z0-9",
+    "upsnake": "A-Z0-9_",
+    "colon": "A-Za-z0-9:",
     "hex": "0-9a-f",
     "anyhex": "0-9A-Fa-f",
     "hexdash": "-0-9a-f",

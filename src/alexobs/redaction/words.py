@@ -106,7 +106,7 @@ _TAIL_TABLE = """
 value values string str text header raw plain plaintext hash hashed digest b64 base64 encoded enc
 bytes old new current previous confirm confirmation confirmed repeat again verify prod production
 dev development test testing staging stage live sandbox env override default primary secondary
-backup main master x y a b v db user admin root var content contents data
+backup main master base x y a b v db user admin root var content contents data
 """
 # A question about a secret is none.
 _QUESTION_TABLE = """

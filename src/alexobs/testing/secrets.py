@@ -43,6 +43,26 @@ openrouter         sk-or-v1-{h64}
 langfuse           sk-lf-{h8}-{h4}-{h4}-{h4}-{h12}
 langfuse           pk-lf-{h8}-{h4}-{h4}-{h4}-{h12}
 google_api_key     AIza{w35}
+google_api_key     AQ.Ab{w48}
+minimax            sk-api-{w60}
+runpod             rpa_{u42}
+together           tgp_v1_{w43}
+scalingo           tk-us-{w48}
+yandex             AQVN{w36}
+yandex             t1.{w80}.{w86}
+netlify            nfp_{a36}
+vault              s.{a24}
+sonar              squ_{h40}
+endor              endr+{a16}
+harness            pat.{w22}.{h24}.{a20}
+clickup            pk_{d8}_{u32}
+astra              AstraCS:{a24}:{h64}
+defined            dnkey-{l26}-{l52}
+dropbox            sl.u.{w135}
+gocardless         live_{w40}
+settlemint         sm_pat_{a16}
+telnyx             KEY01{u30}_{a22}
+authress           sc_{l8}.{l5}.acc_{l10}.{a40}
 huggingface        hf_{L34}
 replicate          r8_{a37}
 groq               gsk_{a52}
@@ -171,6 +191,8 @@ authorization      Authorization: {}
 authorization      ('authorization', 'Token {}')
 signature          https://x.example.net/f?X-Amz-Signature={}
 connection_string  dsn="host=db {} x"
+netrc              machine x.example.net login bob password {}
+password           secret_key_base: {}
 basic_auth         curl -u bob:{} https://x.example.net
 basic_auth         requests.get(url, auth=("bob", "{}"))
 """
@@ -254,6 +276,9 @@ def innocent_samples(seed: int = 0) -> list[str]:
 _INNOCENT = """
 {"max_tokens": 100, "token_count": 12, "input_tokens": 3}
 max_tokens=100 token_count=12 total_tokens: 15
+t1.column = t2.column, live_chat_message_handler_for_the_user_1
+machine learning login page password reset
+sm_pat_matching_engine, pk_order_line_items_customer_idx, s.replaceAllOccurrencesOf2(x)
 commit {h40}
 sha256:{h64}
 etag: "{h32}"
